@@ -1,0 +1,1 @@
+//! The journal: append-only, checksummed, hash-chained records.

@@ -1,0 +1,2 @@
+//! Data files, statistics and tearsheets.
+pub mod stats;

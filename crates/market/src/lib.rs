@@ -1,0 +1,2 @@
+//! Bars, indicators, features and data quality.
+pub mod indicator;
