@@ -1,1 +1,3 @@
-//! Starling engine.
+//! Strategies, risk, orders, ledger and the sequencer.
+pub mod ledger;
+pub mod risk;

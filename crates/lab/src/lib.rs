@@ -1,2 +1,4 @@
 //! Data files, statistics and tearsheets.
+pub mod data;
 pub mod stats;
+pub mod tearsheet;

@@ -1,2 +1,7 @@
-//! Bars, indicators, features and data quality.
+//! Bars, indicators, features, feeds and data quality: what turns raw market data into what a strategy reads.
+//!
+//! Invariant: pure functions of their input. Nothing here opens a file, waits, or reads a clock.
+
+pub mod bar;
+pub mod feed;
 pub mod indicator;
