@@ -239,7 +239,10 @@ impl Decoder {
     }
 
     /// Steps to the end, whatever the kinds: integrity does not depend on meaning.
-    pub(super) fn verify(&mut self, source: &mut impl Source) -> Result<Verification, JournalError> {
+    pub(super) fn verify(
+        &mut self,
+        source: &mut impl Source,
+    ) -> Result<Verification, JournalError> {
         while self.step(source)?.is_some() {}
         let at = &self.position;
         assert!(
@@ -278,8 +281,8 @@ impl Decoder {
         }
     }
 
-    /// Tells a torn tail from corruption: anything intact behind the damage means that the damaged bytes were whole
-    /// once (or that sectors of one write came out of order, which the writer of the last group alone could say).
+    /// Tells a torn tail from corruption: a record intact behind the damage was appended after the damaged one, so
+    /// cutting here would drop something that may have been acted upon.
     fn damaged(
         &self,
         source: &mut impl Source,

@@ -139,6 +139,12 @@ impl<R: Read> StreamReader<R> {
         *self.decoder.position()
     }
 
+    /// Bytes of memory that the window takes.
+    #[cfg(test)]
+    pub(super) fn buffered(&self) -> usize {
+        self.window.buffer.capacity()
+    }
+
     /// The next record, seals and end included; `None` at the end of the journal and ever after an error.
     ///
     /// # Errors

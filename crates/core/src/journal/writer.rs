@@ -1,7 +1,8 @@
 //! Writing a journal: records gather in one buffer, which is the open group; a seal closes it and sends it off.
 //!
-//! Invariant: what the sink gets is a sequence of whole groups, each in one write and ending in a seal, so any intact
-//! byte of a later group proves that the earlier one was once whole. After a failed write nothing more is written.
+//! Invariant: the sink gets whole groups, each handed over at once and ending in a seal. With a host that syncs between
+//! groups, an intact record of a later one proves that the earlier was once durable. After a failed write nothing more
+//! is written.
 
 use std::io::Write;
 
