@@ -19,13 +19,12 @@
 //! use starling_core::journal::{Header, Kind, Reader, RunId, Writer, verify};
 //!
 //! let run = RunId::derive(&[7; 32], 42);
-//! let mut file = Vec::new();
-//! let mut writer = Writer::create(&mut file, Header::first(run, 0));
+//! let mut writer = Writer::create(Vec::new(), Header::first(run, 0));
 //! writer.append(Kind::Order, 1_700_000_000_000_000_000, b"buy 3")?;
 //! let finished = writer.finish()?;
 //!
-//! assert_eq!(verify(&file)?.digest, finished.digest);
-//! let orders: Vec<_> = Reader::new(&file)?.collect::<Result<_, _>>()?;
+//! assert_eq!(verify(&finished.sink)?.digest, finished.digest);
+//! let orders: Vec<_> = Reader::new(&finished.sink)?.collect::<Result<_, _>>()?;
 //! assert_eq!(orders[0].payload, b"buy 3");
 //! # Ok::<(), starling_core::journal::JournalError>(())
 //! ```

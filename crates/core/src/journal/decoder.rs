@@ -175,9 +175,6 @@ impl Decoder {
         if at.ended {
             return Err(self.damaged(source, Damage::AfterEnd, at.offset)?);
         }
-        if bytes.len() < RECORD_HEADER_LEN {
-            return Err(self.torn(bytes.len() as u64));
-        }
         let Some(header) = RecordHeader::decode(bytes, &self.crc) else {
             return Err(self.damaged(source, Damage::HeaderChecksum, at.offset + 1)?);
         };

@@ -233,8 +233,8 @@ impl Header {
         }
         let version = u16::from_le_bytes(field(bytes, 8));
         let len = usize::from(u16::from_le_bytes(field(bytes, 10)));
-        // A flipped bit in the version or the length must not make a whole file look torn at byte 0, so only a
-        // header that is ours by both can be.
+        // Only a header that is ours can be torn: a later version's may be shorter. And a length beyond the file is
+        // damage, not a torn tail: one flipped bit of it must not truncate everything.
         if version == VERSION && len == HEADER_LEN && bytes.len() < HEADER_LEN {
             return Err(torn);
         }
