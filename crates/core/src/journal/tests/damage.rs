@@ -422,6 +422,7 @@ fn nothing_may_stand_behind_the_end() {
             JournalError::Corrupt {
                 offset: 4096,
                 damage: Damage::AfterEnd,
+                in_last_write: false,
                 ..
             }
         ),
