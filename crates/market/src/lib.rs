@@ -1,2 +1,3 @@
 //! Bars, indicators, features and data quality.
+pub mod feature;
 pub mod indicator;
