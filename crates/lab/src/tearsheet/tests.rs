@@ -107,16 +107,15 @@ fn monthly_returns_agree_with_a_table_made_by_hand() {
         point(day(2020, 3, 31), 59.4),
     ];
     let table = monthly_returns(100.0, &points);
-    let rounded: Vec<(i32, Vec<(usize, i64)>, i64)> = table
-        .years
-        .iter()
-        .map(|y| {
-            let bp = |r: f64| (r * 1e4).round() as i64;
-            let months = y.months.iter().enumerate().filter_map(|(m, r)| r.map(|r| (m + 1, bp(r)))).collect();
-            (y.year, months, bp(y.total.unwrap()))
-        })
-        .collect();
-    assert_eq!(rounded, [(2019, vec![(11, 1000), (12, -1000)], -100), (2020, vec![(2, 2000), (3, -5000)], -4000)]);
+    let basis_points = |r: Option<f64>| r.map(|r| (r * 1e4).round() as i64);
+    let row = |place: usize, months: std::ops::Range<usize>| {
+        let year = &table.years[place];
+        assert!(year.months.iter().enumerate().all(|(m, r)| r.is_none() || months.contains(&m)));
+        (year.year, year.months[months].iter().map(|&r| basis_points(r)).collect::<Vec<_>>(), basis_points(year.total))
+    };
+    assert_eq!(table.years.len(), 2);
+    assert_eq!(row(0, 10..12), (2019, vec![Some(1000), Some(-1000)], Some(-100)));
+    assert_eq!(row(1, 0..3), (2020, vec![None, Some(2000), Some(-5000)], Some(-4000)));
     assert_eq!(monthly_returns(100.0, &[]), MonthlyReturns::default());
 }
 
