@@ -3,5 +3,6 @@
 //! Invariant: pure functions of their input. Nothing here opens a file, waits, or reads a clock.
 
 pub mod bar;
+pub mod csv;
 pub mod feed;
 pub mod indicator;
