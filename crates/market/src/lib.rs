@@ -4,5 +4,6 @@
 
 pub mod bar;
 pub mod feature;
+pub mod csv;
 pub mod feed;
 pub mod indicator;

@@ -86,6 +86,14 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_parser_refuses_what_the_general_one_refuses(text in "-?[0-9.,:/eE+ \\x2f\\x3aA\u{b0}]{0,18}") {
+        prop_assert_eq!(parse_short(text.as_bytes()).is_some_and(|_| parse_units(text.as_bytes()).is_err()), false);
+        if let (Some(quick), Ok(units)) = (parse_short(text.as_bytes()), parse_units(text.as_bytes())) {
+            prop_assert_eq!(i128::from(quick), units);
+        }
+    }
+
+    #[test]
     fn mul_div_agrees_with_narrow_arithmetic(a in any::<i64>(), b in any::<i64>(), d in 1..i64::MAX) {
         let want = div_round(i128::from(a) * i128::from(b), d.into(), Rounding::HalfEven);
         prop_assert_eq!(mul_div(a.into(), b.into(), d.into(), Rounding::HalfEven), Some(want));
