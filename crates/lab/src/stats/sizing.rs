@@ -14,7 +14,7 @@ use super::sample::{self, finite};
 ///
 /// `None` unless `0 <= probability <= 1` and both amounts are above zero.
 pub fn kelly_binary(probability: f64, win: f64, loss: f64) -> Option<f64> {
-    if !(0.0..=1.0).contains(&probability) || !(win > 0.0 && loss > 0.0) {
+    if !((0.0..=1.0).contains(&probability) && win > 0.0 && loss > 0.0) {
         return None;
     }
     finite(probability / loss - (1.0 - probability) / win)
