@@ -35,7 +35,8 @@ pub fn sortino(returns: &[f64], required: f64, periods: f64) -> Option<f64> {
 /// Root mean square of the shortfalls below `required` over all `n` periods, not annualised
 /// (Sortino and van der Meer 1991).
 pub fn downside_deviation(returns: &[f64], required: f64) -> Option<f64> {
-    if returns.is_empty() || !all_finite(returns) {
+    // A NaN must be caught here: the minimum of it and zero is zero.
+    if returns.is_empty() || !all_finite(returns) || !required.is_finite() {
         return None;
     }
     let squares: f64 = returns
@@ -150,6 +151,8 @@ mod tests {
             assert_eq!(information(returns, returns, 252.0), None);
         }
         assert_eq!(sortino(&[], 0.0, 252.0), None);
+        assert_eq!(downside_deviation(&[0.1], f64::NAN), None);
+        assert_eq!(omega(&[0.1, -0.1], f64::NAN), None);
         assert_eq!(omega(&[], 0.0), None);
         assert_eq!(omega(&[0.1, f64::NAN], 0.0), None);
         assert_eq!(calmar(&[], 252.0), None);

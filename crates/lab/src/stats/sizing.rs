@@ -119,7 +119,7 @@ mod tests {
         assert_close(kelly_binary(0.55, 1.5, 1.0).unwrap(), 0.25);
         // Kelly (1956): an even-money bet is worth p - q.
         assert_close(kelly_binary(0.6, 1.0, 1.0).unwrap(), 0.2);
-        // Thorp (2006), section 7.1: mean 0.11, rate 0.06, deviation 0.15 make 2.22.
+        // Thorp (2006), the S&P 500: mean 0.11, rate 0.06, deviation 0.15 make 2.22.
         let returns = [0.11 - 0.15, 0.11, 0.11 + 0.15];
         assert_close(kelly_returns(&returns, 0.06).unwrap(), 0.05 / 0.0225);
         assert_close(

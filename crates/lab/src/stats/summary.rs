@@ -331,6 +331,12 @@ mod tests {
         ] {
             assert_close(found.unwrap(), expected);
         }
+        // Golden alpha is of raw returns: r - f = a' + b (x - f) makes a' = a - f (1 - b).
+        let (fit, rf) = (found.benchmark.unwrap(), file("series").number("/rf"));
+        assert_close(
+            fit.alpha,
+            file("factor").number("/alpha") - rf * (1.0 - fit.beta),
+        );
         assert_eq!(
             found.longest_drawdown.unwrap() as f64,
             file("drawdown").number("/longest")

@@ -89,6 +89,13 @@ pub fn engle_granger(y: &[f64], x: &[f64], lag: Lag) -> Result<EngleGranger, Sta
     check_length("x", x, y.len())?;
     check_finite("y", y)?;
     check_finite("x", x)?;
+    if y.len() < 4 {
+        return Err(StatsError::TooFew {
+            what: "y",
+            needed: 4,
+            found: y.len(),
+        });
+    }
     let fit = factor::regress(y, x).ok_or(StatsError::Constant { series: 1 })?;
     let r_squared = fit.r_squared.ok_or(StatsError::Constant { series: 0 })?;
     if r_squared >= 1.0 - 100.0 * f64::EPSILON.sqrt() {
@@ -209,8 +216,8 @@ fn level_regression(
     Ok((LeastSquares::new(columns, dependent)?, observations))
 }
 
-/// Response surfaces of one test: p-values from MacKinnon (1994), tables 3 and 4; critical values
-/// from MacKinnon (2010), table 2.
+/// Response surfaces of one test: p-values from MacKinnon (1994), critical values from
+/// MacKinnon (2010).
 struct Surface {
     /// Below it p is 0, above the other 1, and at the middle the two polynomials meet.
     statistic_min: f64,
@@ -363,6 +370,10 @@ mod tests {
 
     #[test]
     fn bad_input_is_named() {
+        assert!(matches!(
+            engle_granger(&[], &[], Lag::Aic),
+            Err(StatsError::TooFew { .. })
+        ));
         assert!(matches!(
             dickey_fuller(&[], Lag::Aic),
             Err(StatsError::TooFew { .. })
