@@ -28,6 +28,7 @@ impl Golden {
             "tail" => golden_file!("tail"),
             "trade" => golden_file!("trade"),
             "factor" => golden_file!("factor"),
+            "random" => golden_file!("random"),
             "unit_root" => golden_file!("unit_root"),
             other => panic!("no golden file {other}"),
         };

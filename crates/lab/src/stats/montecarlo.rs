@@ -1,8 +1,8 @@
 //! Value at risk by simulation of correlated normal returns.
 //!
-//! On one platform the answer is a pure function of the inputs and the seed: paths are cut into chunks of a fixed
-//! size, each chunk draws from its own stream, and results are kept in path order, so the number of
-//! threads changes the time and nothing else.
+//! On one platform the answer is a pure function of the inputs and the seed: paths are cut into
+//! chunks of a fixed size, each chunk draws from its own stream, and results are kept in path
+//! order, so the number of threads changes the time and nothing else.
 
 use super::error::{StatsError, check_finite, check_length};
 use super::matrix::{SquareMatrix, dot};
