@@ -5,3 +5,4 @@
 pub mod bar;
 pub mod feed;
 pub mod indicator;
+pub mod quality;

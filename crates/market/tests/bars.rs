@@ -1,6 +1,8 @@
 //! Bars compared with those that pandas, or a plain loop over integers, made of the same ticks
 //! (`scripts/bars_golden.py`).
 
+#![expect(clippy::unwrap_used, reason = "a test crate: a bad golden file should stop it")]
+
 use std::collections::BTreeMap;
 
 use starling_core::time::{MILLISECOND, UnixNanos};

@@ -220,10 +220,10 @@ impl SessionCalendar {
             value: "still open when the next session opens".to_owned(),
             requirement: "closed by then",
         };
-        for day in 0..7 {
-            for distance in 1..=2usize {
+        for (day, name) in WEEKDAYS.iter().enumerate() {
+            for distance in 1..=2 {
                 if !pair(self.week[day], self.week[(day + distance) % 7], distance as i64) {
-                    return Err(overlap(WEEKDAYS[day].to_owned()));
+                    return Err(overlap((*name).to_owned()));
                 }
             }
         }
