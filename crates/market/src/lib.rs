@@ -7,3 +7,4 @@ pub mod feature;
 pub mod csv;
 pub mod feed;
 pub mod indicator;
+pub mod quality;
