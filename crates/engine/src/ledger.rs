@@ -814,6 +814,8 @@ fn check(spec: &AccountSpec, instruments: &InstrumentTable, currencies: &Currenc
 }
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod tests;
