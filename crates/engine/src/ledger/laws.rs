@@ -235,6 +235,8 @@ impl World {
             let lots: Qty = p.lots.iter().map(|l| l.qty).sum();
             if self.ledger.account(p.account).cost == CostMethod::Fifo {
                 assert_eq!(lots, p.qty);
+                let cost: i128 = p.lots.iter().map(|l| i128::from(l.qty.units()) * i128::from(l.price.units())).sum();
+                assert!(instrument.inverse || cost == p.cost, "the lots cost what the position does");
             }
             if p.is_flat() {
                 assert_eq!((p.cost, p.book, p.lots.len()), (0, Money::ZERO, 0));
@@ -370,37 +372,38 @@ proptest! {
     #[test]
     fn equity_is_cash_and_market_value_and_all_profit_less_commission(
         fills in fills(60),
-        (fifo, hold) in (any::<bool>(), any::<bool>()),
+        (fifo, which) in (any::<bool>(), 0usize..3),
         ticks in -400i64..400,
     ) {
         let cost = if fifo { CostMethod::Fifo } else { CostMethod::Average };
-        let opening = [("USD", "1000000")];
-        let spec = AccountSpec { cost, ..if hold { cash(&opening) } else { margin(&opening) } };
-        let mut world = world(vec![spec], instruments());
-        // Shares with fractions of a cent; a future with a multiplier, which settles in profit everywhere.
-        let symbols = if hold { ["AAPL", "AAPL"] } else { ["AAPL", "ES"] };
+        // Shares with fractions of a cent; those and a future with a multiplier, for profit only; coins, whose
+        // quantity is a balance of its own.
+        let (kind, code, symbols) = [
+            (AccountKind::Cash, "USD", ["AAPL", "AAPL"]),
+            (AccountKind::Margin, "USD", ["AAPL", "ES"]),
+            (AccountKind::Cash, "USDT", ["BTC/USDT", "BNB/USDT"]),
+        ][which];
+        let mut world = world(vec![AccountSpec { cost, ..account(kind, &[(code, "1000000")]) }], instruments());
         run(&mut world, symbols, &fills);
         for symbol in symbols {
             let id = world.id(symbol);
-            let (bid, ask) =
-                (price(world.ledger.instruments().get(id), ticks), price(world.ledger.instruments().get(id), ticks + 3));
+            let [bid, ask] = [ticks, ticks + 3].map(|ticks| price(world.ledger.instruments().get(id), ticks));
             world.marks.set_quote(id, bid, ask, UnixNanos::EPOCH);
         }
-        let (usd, main) = (world.code("USD"), AccountId(0));
-        let equity = world.ledger.equity(main, usd, &world.marks).unwrap();
+        let (currency, main) = (world.code(code), AccountId(0));
+        let equity = world.ledger.equity(main, currency, &world.marks).unwrap();
         let sum = |of: fn(&Ledger, PositionId, &Marks) -> Option<Money>| -> Money {
             world.ledger.positions().iter().map(|p| of(&world.ledger, p.id, &world.marks).unwrap()).sum()
         };
         let (unrealised, value) = (sum(Ledger::unrealised), sum(Ledger::market_value));
-        let (cash, totals) = (world.ledger.balance(main, usd), world.ledger.totals(main, usd));
-        prop_assert_eq!(equity, if hold { cash + value } else { cash + unrealised });
+        let (cash, totals) = (world.ledger.balance(main, currency), world.ledger.totals(main, currency));
+        prop_assert_eq!(equity, cash + if kind == AccountKind::Cash { value } else { unrealised });
         prop_assert_eq!(equity, Money::from_int(1_000_000) + totals.realised + unrealised - totals.commission);
-        // And closing at those prices realises exactly that.
+        // Closing at those prices, each position in one fill, realises exactly that.
         world.flatten(main);
-        let closed = world.ledger.balance(main, usd);
-        // A position is closed in one fill and so rounded as it was valued.
+        let closed = world.ledger.balance(main, currency);
         prop_assert_eq!(closed, equity);
-        prop_assert_eq!(world.ledger.equity(main, usd, &world.marks), Some(closed));
+        prop_assert_eq!(world.ledger.equity(main, currency, &world.marks), Some(closed));
     }
 
     /// Both methods realise the same once flat: to the unit where cash was paid, else to half a unit for every

@@ -98,11 +98,11 @@ fn first_in_first_out_and_average_cost_part_ways_until_flat() {
 #[test]
 fn lots_leave_oldest_first_through_a_flip() {
     let mut world = World::new(vec![AccountSpec { cost: CostMethod::Fifo, ..margin(&[]) }]);
-    for (qty, price) in [("10", "100"), ("5", "100"), ("20", "104"), ("-25", "110"), ("-15", "90")] {
+    for (qty, price) in [("10", "100"), ("5", "100"), ("20", "104"), ("5", "103"), ("-25", "110"), ("-20", "90")] {
         world.trade("AAPL", qty, price);
     }
-    // -25 closes 15 @ 100 and 10 @ 104: 150 + 60; -15 closes 10 @ 104 at 90: -140, and opens 5 short at 90.
-    assert_eq!(world.ledger.positions()[0].realised.to_string(), "70");
+    // -25 closes 15 @ 100 and 10 @ 104: 150 + 60; -20 closes 10 @ 104 and 5 @ 103: -140 - 65, and opens 5 short at 90.
+    assert_eq!(world.ledger.positions()[0].realised.to_string(), "5");
     let lots: Vec<Lot> = world.ledger.positions()[0].lots.iter().copied().collect();
     assert_eq!(lots, [Lot { qty: Qty::from_int(-5), price: Price::from_int(90) }]);
 }
@@ -510,13 +510,14 @@ fn deposits_and_interest_are_rounded_and_never_converted() {
         world.ledger.post_adjustment(MAIN, what, reason, UnixNanos::new(4), &mut world.postings).unwrap()
     };
     assert_eq!(adjust((usd, money("-0.125")), AdjustmentReason::Interest), money("-0.13"));
+    assert_eq!(adjust((usd, money("0.004")), AdjustmentReason::Interest), Money::ZERO);
     assert_eq!(adjust((jpy, money("1000")), AdjustmentReason::Deposit), money("1000"));
     assert_eq!((world.cash("USD"), world.cash("JPY")), ("99.87".into(), "1000".into()));
     world.quote("USD/JPY", "99", "100");
     // 1,000 yen buy dollars at the ask of 100.
     assert_eq!(world.equity("USD").unwrap(), "109.87");
     assert_eq!(world.last_transaction(), ["Cash 1000 JPY", "Adjustment(Deposit) -1000 JPY"]);
-    assert_eq!(world.ledger.account_events(), 3);
+    assert_eq!(world.ledger.account_events(), 3, "nothing is no change");
 }
 
 #[test]
@@ -679,6 +680,8 @@ mod documented {
         assert_eq!((world.cash("BTC"), world.cash("USDT")), ("1.3".into(), "38171.8".into()));
         world.last("BTC/USDT", "42000");
         assert_eq!((world.equity("USDT").unwrap(), world.unrealised(1)), ("92771.8".into(), "600".into()));
+        let converted = |code| world.ledger.trial_balance(MAIN, world.code(code)).fx;
+        assert_eq!((converted("BTC"), converted("USDT")), (money("-0.3"), money("12000")));
     }
 
     #[test]
@@ -722,6 +725,7 @@ mod documented {
         assert_eq!(world.cash("USD"), "1000811.7");
         // Bought back at 91.775: -20,000 yen at the bid of 91.755 on a BUY.
         assert_eq!((world.unrealised(1), world.equity("USD").unwrap()), ("-20000".into(), "1000593.73".into()));
+        assert_eq!(money("1000593.73") - money("1000811.70"), money("-217.97"));
         assert_eq!(world.ledger.margin_used(MAIN, world.code("JPY"), &world.marks), Some(money("2752950")));
     }
 
