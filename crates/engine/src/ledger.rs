@@ -220,8 +220,8 @@ pub struct Ledger {
     instruments: Arc<InstrumentTable>,
     currencies: Arc<CurrencyTable>,
     terms: Vec<Terms>,
-    /// By account.
-    routes: Vec<FxRoutes>,
+    /// By account; those of one venue share theirs.
+    routes: Vec<Arc<FxRoutes>>,
     state: LedgerState,
 }
 
@@ -261,7 +261,12 @@ impl Ledger {
             accounts: states,
             positions: Vec::new(),
         };
-        let routes = accounts.iter().map(|a| FxRoutes::new(&instruments, currencies.len(), a.venue)).collect();
+        let routes = (accounts.chunk_by(|a, b| a.venue == b.venue))
+            .flat_map(|group| {
+                let routes = Arc::new(FxRoutes::new(&instruments, currencies.len(), group[0].venue));
+                std::iter::repeat_n(routes, group.len())
+            })
+            .collect();
         let terms = instruments.iter().map(|(_, i)| Terms::new(i, &currencies)).collect();
         Ok(Self { specs: accounts, instruments, currencies, terms, routes, state })
     }
@@ -424,7 +429,7 @@ impl Ledger {
     ///
     /// A positive rate is paid by longs to shorts, on `qty * multiplier * mark` (inverse: `/ mark`); a zero `mark`
     /// takes the midpoint. Conversion into the base is at the midpoint (or the last price, if the account says so).
-    /// Nothing open is no event.
+    /// Each position pays its own, rounded on its own. Where nothing is paid there is no account event.
     pub fn post_funding(
         &mut self,
         account: AccountId,
@@ -434,7 +439,7 @@ impl Ledger {
     ) -> Result<Money, LedgerError> {
         let spec = self.known_account(account)?;
         self.known_instrument(funding.instrument)?;
-        let (instrument, symbol) = (self.instruments.get(funding.instrument), || self.symbol(funding.instrument));
+        let symbol = || self.symbol(funding.instrument);
         let terms = self.terms[funding.instrument.index()];
         let open = self.state.accounts[account.index()].open_of(terms.settlement, funding.instrument);
         if open.is_empty() {
@@ -444,20 +449,22 @@ impl Ledger {
             Price::ZERO => marks.mid(funding.instrument).ok_or_else(|| LedgerError::NoMark { symbol: symbol() })?,
             price => price,
         };
-        if instrument.inverse && !price.is_positive() {
+        if terms.inverse && !price.is_positive() {
             return Err(LedgerError::InversePrice { symbol: symbol(), price });
         }
         let payments = (open.iter())
             .map(|o| {
                 let position = &self.state.positions[o.position.index() - 1];
-                let amount = instrument.rated_notional(-position.qty, price, funding.rate, terms.digits, spec.rounding);
+                let amount = (terms.value(-position.qty, price))
+                    .and_then(|value| terms.rated(value, funding.rate, terms.digits, spec.rounding))
+                    .ok_or_else(|| LedgerError::OutOfRange { what: "funding", symbol: symbol() })?;
                 Ok((o.position, self.flow(account, terms.settlement, amount, None, marks)?))
             })
             .collect::<Result<Vec<_>, LedgerError>>()?;
 
         self.state.transactions += 1;
         let state = &mut self.state.accounts[account.index()];
-        state.events += 1;
+        state.events += u64::from(payments.iter().any(|(_, flow)| !flow.amount.is_zero()));
         let mut total = Money::ZERO;
         for &(id, flow) in &payments {
             let position = &mut self.state.positions[id.index() - 1];
@@ -489,7 +496,7 @@ impl Ledger {
         self.known_currency(currency)?;
         let amount = self.currencies.round(currency, amount, spec.rounding);
         let state = &mut self.state.accounts[account.index()];
-        state.events += 1;
+        state.events += u64::from(!amount.is_zero());
         self.state.transactions += 1;
         let mut txn = Transaction::new(self.state.transactions, ts, account, &mut state.books, out);
         txn.post(LedgerAccount::Cash, currency, amount);
@@ -813,6 +820,8 @@ fn check(spec: &AccountSpec, instruments: &InstrumentTable, currencies: &Currenc
     Ok(())
 }
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

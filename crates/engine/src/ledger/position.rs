@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use starling_core::fixed::{SCALE, div_round, mul_div, pow10};
 use starling_core::{
-    AccountId, CurrencyId, CurrencyTable, Instrument, InstrumentId, Money, PositionId, Price, Qty, Rounding,
+    AccountId, CurrencyId, CurrencyTable, Instrument, InstrumentId, Money, PositionId, Price, Qty, Rate, Rounding,
     StrategyId, UnixNanos,
 };
 
@@ -127,6 +127,18 @@ impl Terms {
             div_round(value, scale * step, rounding)
         } else {
             mul_div(value, i128::from(self.multiplier), scale * scale * step, rounding)?
+        };
+        steps.checked_mul(step).map(Money::from_units)
+    }
+
+    /// `value * rate`, in one rounding to `digits`: what funding and margin are.
+    pub(super) fn rated(&self, value: i128, rate: Rate, digits: u8, rounding: Rounding) -> Option<Money> {
+        let (scale, step) = (i128::from(SCALE), i128::from(pow10(9 - digits.min(9))));
+        let (rate, multiplier) = (i128::from(rate.units()), i128::from(self.multiplier));
+        let steps = if self.inverse {
+            mul_div(value, rate, scale * scale * step, rounding)?
+        } else {
+            mul_div(value, rate.checked_mul(multiplier)?, scale * scale * scale * step, rounding)?
         };
         steps.checked_mul(step).map(Money::from_units)
     }

@@ -187,3 +187,34 @@ impl Flow {
         Self { amount: -self.amount, paid: -self.paid, ..self }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transact(postings: &[(u16, i64)]) {
+        let (mut books, mut out) = ([TrialBalance::default(); 6], Vec::new());
+        let mut txn = Transaction::new(1, UnixNanos::EPOCH, AccountId(0), &mut books, &mut out);
+        for &(currency, amount) in postings {
+            txn.post(LedgerAccount::Cash, CurrencyId(currency), Money::from_int(amount));
+        }
+        txn.finish();
+    }
+
+    #[test]
+    fn a_transaction_may_balance_in_four_currencies() {
+        transact(&[(0, 1), (1, 2), (2, 3), (5, -4), (0, -1), (1, -2), (2, -3), (5, 4), (4, 0)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "transaction 1 is off by 2 in currency 1")]
+    fn an_unbalanced_transaction_stops_the_engine() {
+        transact(&[(0, 1), (1, 2), (0, -1)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "at most 4 currencies")]
+    fn a_fifth_currency_stops_the_engine() {
+        transact(&[(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)]);
+    }
+}

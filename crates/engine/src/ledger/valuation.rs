@@ -121,11 +121,9 @@ impl Ledger {
             };
             let mark = marks.get(id)?;
             let price = if spec.valuation == Valuation::Last { mark.last } else { mark.mid() };
-            if instrument.inverse && !price.is_positive() {
-                return None;
-            }
             let terms = &self.terms[id.index()];
-            let full = instrument.rated_notional(qty, price, rate(id), 9, Rounding::Ceil).abs();
+            // At full precision and not too little, then divided and rounded to the currency.
+            let full = terms.rated(terms.value(qty, price)?, rate(id), 9, Rounding::Ceil)?.abs();
             let leverage = i128::from(spec.leverage_of(id).units());
             let required = full.scaled(i128::from(SCALE), leverage, terms.digits, spec.rounding)?;
             total += self.value_in(account, required, terms.settlement, currency, marks)?;
