@@ -41,9 +41,8 @@ impl FeatureId {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct State {
-    /// Any of the features that share this state.
-    spec: FeatureSpec,
     kernel: Kernel,
+    source: Source,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +95,8 @@ impl History {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureSet {
     states: Vec<State>,
+    /// For each state one of the features that share it.
+    owners: Vec<FeatureSpec>,
     features: Vec<Feature>,
     histories: Vec<History>,
     refused: u64,
@@ -117,11 +118,7 @@ impl FeatureSet {
         {
             return Ok(FeatureId(index as u32));
         }
-        let state = match self
-            .states
-            .iter()
-            .position(|state| state.spec.same_state(spec))
-        {
+        let state = match self.owners.iter().position(|owner| owner.same_state(spec)) {
             Some(state) => state,
             None => {
                 if self.states.len() == STATES_MAX {
@@ -131,9 +128,10 @@ impl FeatureSet {
                     });
                 }
                 self.states.push(State {
-                    spec: *spec,
                     kernel: spec.build()?,
+                    source: spec.source(),
                 });
+                self.owners.push(*spec);
                 self.states.len() - 1
             }
         };
@@ -182,7 +180,7 @@ impl FeatureSet {
             return;
         }
         for state in &mut self.states {
-            let price = state.spec.source().of(candle);
+            let price = state.source.of(candle);
             state.kernel.update(candle, price);
         }
         for history in &mut self.histories {
@@ -229,10 +227,11 @@ impl FeatureSet {
     /// Canonical indicator names with the bars each has taken in, in order of registration: `("EMA(10)", 2689)`. Prices
     /// of the bar are no indicators and are left out.
     pub fn counts(&self) -> impl Iterator<Item = (String, u64)> + '_ {
-        self.states
+        self.owners
             .iter()
-            .filter(|state| !state.spec.definition().is_price())
-            .map(|state| (state.spec.indicator_name(), state.kernel.count()))
+            .zip(&self.states)
+            .filter(|(owner, _)| !owner.definition().is_price())
+            .map(|(owner, state)| (owner.indicator_name(), state.kernel.count()))
     }
 
     /// Specifications with their ids, in order of registration.

@@ -4,9 +4,8 @@
 //! restored snapshot see bit-identical values. The value after an input depends on that input and earlier ones
 //! only. No update allocates; all but [`Cci`] (O(period)) and the robust normaliser cost amortised O(1).
 //!
-//! Rolling sums, extremes, variances and regressions never subtract what leaves the window. Each is kept as two
-//! halves, a suffix of the previous lap and a prefix of the current one (see [`window`]), so there is no drift:
-//! the rounding error is that of computing the present window afresh, whatever passed through it before.
+//! Rolling extremes, variances and regressions never subtract what has left the window, and rolling sums forget it
+//! within one more window length (see [`window`] for the bounds): rounding errors do not grow with the stream.
 //!
 //! Warm-up (the first defined index) and conventions for 0/0 are those of TA-Lib where TA-Lib has the function;
 //! `scripts/indicator_golden.py` makes the reference vectors. Prices stay f64 here on purpose: what an
@@ -41,7 +40,7 @@ pub use dispersion::{RealisedVolatility, StdDev, ZScore};
 pub use extremes::{RollingMax, RollingMin};
 pub use linear_regression::{LinearRegression, PairFit, PairRegression, TrendLine};
 pub use macd::{Macd, MacdLines, Trix};
-pub use moving_average::{Ema, Seed, Sma, Wma};
+pub use moving_average::{Ema, Rma, Seed, Sma, Wma};
 pub use rate_of_change::{Momentum, Roc};
 pub use relative_strength::{Averaging, Cmo, Rsi, StochRsi};
 pub use stochastic::{Oscillator, Stochastic, WilliamsR};

@@ -8,9 +8,9 @@ use std::fmt;
 use super::kernel::Kernel;
 use crate::indicator::{
     Adx, Atr, Averaging, Bollinger, Cci, Cmo, Donchian, Ema, IndicatorError, Keltner,
-    LinearRegression, Macd, Mfi, Momentum, Obv, PERIOD_MAX, RealisedVolatility, Roc, RollingMax,
-    RollingMin, RollingVwap, Rsi, Seed, Sma, StdDev, StochRsi, Stochastic, Trix, TrueRange, Vwap,
-    WilliamsR, Wma, ZScore,
+    LinearRegression, Macd, Mfi, Momentum, Obv, PERIOD_MAX, RealisedVolatility, Rma, Roc,
+    RollingMax, RollingMin, RollingVwap, Rsi, Seed, Sma, StdDev, StochRsi, Stochastic, Trix,
+    TrueRange, Vwap, WilliamsR, Wma, ZScore,
 };
 
 /// Most parameters a definition may have.
@@ -249,7 +249,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         Reads::Price,
         "Wilder's smoothed average, alpha = 1 / period, started from an SMA",
         "Wilder 1978",
-        |a| Ema::wilder(bars(a[0])).map(Kernel::Ema),
+        |a| Rma::new(bars(a[0])).map(Kernel::Rma),
     ),
     single(
         "WMA",

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::indicator::{
     Adx, Atr, Bollinger, Candle, Cci, Cmo, Donchian, Ema, Indicator, Keltner, LinearRegression,
-    Macd, Mfi, Momentum, Obv, Output, RealisedVolatility, Roc, RollingMax, RollingMin, RollingVwap,
-    Rsi, Sma, StdDev, StochRsi, Stochastic, Track, Trix, TrueRange, Vwap, WilliamsR, Wma, ZScore,
+    Macd, Mfi, Momentum, Obv, Output, RealisedVolatility, Rma, Roc, RollingMax, RollingMin,
+    RollingVwap, Rsi, Sma, StdDev, StochRsi, Stochastic, Track, Trix, TrueRange, Vwap, WilliamsR,
+    Wma, ZScore,
 };
 
 /// A price handed through.
@@ -33,6 +34,12 @@ impl Indicator for Price {
     }
 }
 
+/// Out of line: inlined into the match, the compiler would compute what any of these needs of a bar for all of them.
+#[inline(never)]
+fn feed<I: Indicator<Input = Candle>>(state: &mut I, candle: &Candle) {
+    state.update(*candle);
+}
+
 #[cfg(test)]
 fn components<I: Indicator>(_: &I) -> &'static [&'static str] {
     I::Output::COMPONENTS
@@ -53,7 +60,7 @@ macro_rules! kernels {
             pub(super) fn update(&mut self, candle: &Candle, price: f64) {
                 match self {
                     $(Self::$of_price(state) => { state.update(price); })+
-                    $(Self::$of_candle(state) => { state.update(*candle); })+
+                    $(Self::$of_candle(state) => feed(state, candle),)+
                 }
             }
 
@@ -99,7 +106,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    price: Price, Sma, Ema, Wma, Rsi, StochRsi, Cmo, Macd, Trix, Roc, Momentum, Bollinger, StdDev, ZScore,
+    price: Price, Sma, Ema, Rma, Wma, Rsi, StochRsi, Cmo, Macd, Trix, Roc, Momentum, Bollinger, StdDev, ZScore,
         RealisedVolatility, RollingMax, RollingMin, LinearRegression;
     candle: TrueRange, Atr, Adx, Stochastic, WilliamsR, Cci, Donchian, Keltner, Obv, Vwap, RollingVwap, Mfi;
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::indicator::window::{WindowMax, WindowMin};
+use crate::indicator::window::WindowRange;
 use crate::indicator::{Indicator, IndicatorError, PERIOD_MAX, Track, ZScore};
 
 /// How a feature is brought to a common scale.
@@ -90,8 +90,7 @@ fn check(indicator: &'static str, period: usize) -> Result<usize, IndicatorError
 /// `period - 1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MinMaxScale {
-    greatest: WindowMax,
-    least: WindowMin,
+    extent: WindowRange,
     period: usize,
     track: Track<f64>,
 }
@@ -101,8 +100,7 @@ impl MinMaxScale {
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check("min-max scale", period)?;
         Ok(Self {
-            greatest: WindowMax::new(period),
-            least: WindowMin::new(period),
+            extent: WindowRange::new(period),
             period,
             track: Track::default(),
         })
@@ -115,7 +113,7 @@ impl Indicator for MinMaxScale {
 
     #[inline]
     fn step(&mut self, x: f64) -> Option<f64> {
-        let (greatest, least) = (self.greatest.push(x), self.least.push(x));
+        let (greatest, least) = self.extent.push(x, x);
         let range = greatest - least;
         let position = if range > 0.0 {
             (x - least) / range
@@ -132,8 +130,7 @@ impl Indicator for MinMaxScale {
     }
 
     fn reset(&mut self) {
-        self.greatest.clear();
-        self.least.clear();
+        self.extent.clear();
         self.track = Track::default();
     }
 }

@@ -91,7 +91,7 @@ pub enum FeatureError {
 }
 
 /// The number of the bar that an indicator of prices reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// Last price.
     #[default]
@@ -143,6 +143,16 @@ impl Source {
     #[inline]
     #[must_use]
     pub fn of(self, candle: &Candle) -> f64 {
+        if self == Self::Close {
+            candle.close
+        } else {
+            self.of_another(candle)
+        }
+    }
+
+    /// Out of line: the close is nearly always meant, and inlined the compiler would compute every mean for every bar.
+    #[inline(never)]
+    fn of_another(self, candle: &Candle) -> f64 {
         match self {
             Self::Close => candle.close,
             Self::Open => candle.open,

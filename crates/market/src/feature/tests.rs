@@ -281,9 +281,11 @@ fn history_reaches_back_as_far_as_asked() {
     // Deeper later: what there was is kept, and a shallower wish changes nothing.
     assert_eq!(set.register_with_history(&spec("EMA(3)"), 6).unwrap(), ema);
     set.register_with_history(&spec("EMA(3)"), 2).unwrap();
-    for bars_ago in 0..8 {
-        let expected = if bars_ago < 4 { past[bars_ago] } else { None };
-        assert_eq!(set.value_at(ema, bars_ago), expected);
+    for (bars_ago, value) in past.iter().enumerate().take(8) {
+        assert_eq!(
+            set.value_at(ema, bars_ago),
+            if bars_ago < 4 { *value } else { None }
+        );
     }
     set.update(&bar(7.0));
     assert_eq!(set.value_at(ema, 1), past[0]);

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::moving_average::Smoothing;
-use super::window::{WindowMax, WindowMin, WindowMoments};
+use super::window::{WindowMoments, WindowRange};
 use super::{
     Atr, Candle, Indicator, IndicatorError, Seed, Track, check_factor, check_period,
     output_of_fields,
@@ -80,8 +80,7 @@ impl Indicator for Bollinger {
 /// Donchian channel: highest high and lowest low, and their mean; first value at index `period - 1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Donchian {
-    highest: WindowMax,
-    lowest: WindowMin,
+    extent: WindowRange,
     period: usize,
     track: Track<Bands>,
 }
@@ -91,8 +90,7 @@ impl Donchian {
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("DONCHIAN", "period", period, 1)?;
         Ok(Self {
-            highest: WindowMax::new(period),
-            lowest: WindowMin::new(period),
+            extent: WindowRange::new(period),
             period,
             track: Track::default(),
         })
@@ -105,7 +103,7 @@ impl Indicator for Donchian {
 
     #[inline]
     fn step(&mut self, candle: Candle) -> Option<Bands> {
-        let (upper, lower) = (self.highest.push(candle.high), self.lowest.push(candle.low));
+        let (upper, lower) = self.extent.push(candle.high, candle.low);
         let ready = self.track.fills(self.period);
         // Before the windows hold anything their extremes would overflow the sum.
         self.track.record(ready.then(|| Bands {
@@ -121,8 +119,7 @@ impl Indicator for Donchian {
     }
 
     fn reset(&mut self) {
-        self.highest.clear();
-        self.lowest.clear();
+        self.extent.clear();
         self.track = Track::default();
     }
 }

@@ -5,12 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moving_average::Smoothing;
+use super::moving_average::WilderSmoothing;
 use super::stochastic::position;
-use super::window::WindowSum;
-use super::{
-    Indicator, IndicatorError, Oscillator, RollingMax, RollingMin, Sma, Track, check_period,
-};
+use super::window::{WindowRange, WindowSum};
+use super::{Indicator, IndicatorError, Oscillator, Sma, Track, check_period};
 
 /// How gains and losses are averaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +23,8 @@ pub enum Averaging {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Averages {
     Wilder {
-        gain: Smoothing,
-        loss: Smoothing,
+        gain: WilderSmoothing,
+        loss: WilderSmoothing,
     },
     Window {
         gain: WindowSum,
@@ -47,8 +45,8 @@ impl GainsAndLosses {
     fn new(period: usize, averaging: Averaging) -> Self {
         let averages = match averaging {
             Averaging::Wilder => Averages::Wilder {
-                gain: Smoothing::wilder(period),
-                loss: Smoothing::wilder(period),
+                gain: WilderSmoothing::new(period),
+                loss: WilderSmoothing::new(period),
             },
             Averaging::Window => Averages::Window {
                 gain: WindowSum::new(period),
@@ -225,8 +223,10 @@ impl Indicator for Cmo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StochRsi {
     rsi: Rsi,
-    highest: RollingMax,
-    lowest: RollingMin,
+    extent: WindowRange,
+    /// RSI values still missing to a full range.
+    missing: usize,
+    range: usize,
     k: Sma,
     d: Sma,
     track: Track<Oscillator>,
@@ -249,8 +249,9 @@ impl StochRsi {
         check_period("STOCHRSI", "smooth_d", smooth_d, 1)?;
         Ok(Self {
             rsi: Rsi::new(rsi)?,
-            highest: RollingMax::new(range)?,
-            lowest: RollingMin::new(range)?,
+            extent: WindowRange::new(range),
+            missing: range,
+            range,
             k: Sma::new(smooth_k)?,
             d: Sma::new(smooth_d)?,
             track: Track::default(),
@@ -260,8 +261,11 @@ impl StochRsi {
     #[inline]
     fn lines(&mut self, x: f64) -> Option<Oscillator> {
         let rsi = self.rsi.step(x)?;
-        let (highest, lowest) = (self.highest.step(rsi), self.lowest.step(rsi));
-        let (highest, lowest) = (highest?, lowest?);
+        let (highest, lowest) = self.extent.push(rsi, rsi);
+        self.missing = self.missing.saturating_sub(1);
+        if self.missing > 0 {
+            return None;
+        }
         let raw = if highest - lowest < Self::RANGE_MIN {
             0.0
         } else {
@@ -290,8 +294,8 @@ impl Indicator for StochRsi {
 
     fn reset(&mut self) {
         self.rsi.reset();
-        self.highest.reset();
-        self.lowest.reset();
+        self.extent.clear();
+        self.missing = self.range;
         self.k.reset();
         self.d.reset();
         self.track = Track::default();

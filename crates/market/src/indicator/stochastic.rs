@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{WindowMax, WindowMin};
+use super::window::WindowRange;
 use super::{Candle, Indicator, IndicatorError, Sma, Track, check_period, output_of_fields};
 
 /// `100 (x - lowest) / (highest - lowest)`, 0 for an empty range.
@@ -32,8 +32,7 @@ output_of_fields!(Oscillator { k; d });
 /// Lane's stochastic oscillator; first value at index `range + smooth_k + smooth_d - 3`, for both lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stochastic {
-    highest: WindowMax,
-    lowest: WindowMin,
+    extent: WindowRange,
     range: usize,
     k: Sma,
     d: Sma,
@@ -47,8 +46,7 @@ impl Stochastic {
         check_period("STOCH", "smooth_k", smooth_k, 1)?;
         check_period("STOCH", "smooth_d", smooth_d, 1)?;
         Ok(Self {
-            highest: WindowMax::new(range),
-            lowest: WindowMin::new(range),
+            extent: WindowRange::new(range),
             range,
             k: Sma::new(smooth_k)?,
             d: Sma::new(smooth_d)?,
@@ -63,7 +61,7 @@ impl Stochastic {
 
     #[inline]
     fn lines(&mut self, candle: &Candle) -> Option<Oscillator> {
-        let (highest, lowest) = (self.highest.push(candle.high), self.lowest.push(candle.low));
+        let (highest, lowest) = self.extent.push(candle.high, candle.low);
         if !self.track.fills(self.range) {
             return None;
         }
@@ -89,8 +87,7 @@ impl Indicator for Stochastic {
     }
 
     fn reset(&mut self) {
-        self.highest.clear();
-        self.lowest.clear();
+        self.extent.clear();
         self.k.reset();
         self.d.reset();
         self.track = Track::default();
@@ -100,8 +97,7 @@ impl Indicator for Stochastic {
 /// Williams %R, `-100 (highest - close) / (highest - lowest)`; first value at index `period - 1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WilliamsR {
-    highest: WindowMax,
-    lowest: WindowMin,
+    extent: WindowRange,
     period: usize,
     track: Track<f64>,
 }
@@ -111,8 +107,7 @@ impl WilliamsR {
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("WILLR", "period", period, 1)?;
         Ok(Self {
-            highest: WindowMax::new(period),
-            lowest: WindowMin::new(period),
+            extent: WindowRange::new(period),
             period,
             track: Track::default(),
         })
@@ -125,7 +120,7 @@ impl Indicator for WilliamsR {
 
     #[inline]
     fn step(&mut self, candle: Candle) -> Option<f64> {
-        let (highest, lowest) = (self.highest.push(candle.high), self.lowest.push(candle.low));
+        let (highest, lowest) = self.extent.push(candle.high, candle.low);
         let range = highest - lowest;
         let depth = if range > 0.0 {
             -100.0 * (highest - candle.close) / range
@@ -142,8 +137,7 @@ impl Indicator for WilliamsR {
     }
 
     fn reset(&mut self) {
-        self.highest.clear();
-        self.lowest.clear();
+        self.extent.clear();
         self.track = Track::default();
     }
 }

@@ -215,7 +215,7 @@ fn check_all(prices: &[f64], candles: &[Candle]) {
     check_contract(&Sma::new(7).unwrap(), prices, nan);
     check_contract(&Ema::new(7).unwrap(), prices, nan);
     check_contract(&Ema::seeded(7, Seed::Sma).unwrap(), prices, f64::INFINITY);
-    check_contract(&Ema::wilder(7).unwrap(), prices, -f64::INFINITY);
+    check_contract(&Rma::new(7).unwrap(), prices, -f64::INFINITY);
     check_contract(&Wma::new(7).unwrap(), prices, nan);
     check_contract(&Rsi::new(7).unwrap(), prices, nan);
     check_contract(&Rsi::averaged(7, Averaging::Window).unwrap(), prices, nan);

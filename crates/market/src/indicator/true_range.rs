@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moving_average::Smoothing;
+use super::moving_average::WilderSmoothing;
 use super::{Candle, Indicator, IndicatorError, Track, check_period};
 
 /// Greatest of high - low and the distances of high and low from the previous close.
@@ -65,7 +65,7 @@ impl Indicator for TrueRange {
 /// Average true range in price units, smoothed as Wilder does; first value at index `period`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Atr {
-    average: Smoothing,
+    average: WilderSmoothing,
     previous_close: Option<f64>,
     track: Track<f64>,
 }
@@ -75,7 +75,7 @@ impl Atr {
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("ATR", "period", period, 1)?;
         Ok(Self {
-            average: Smoothing::wilder(period),
+            average: WilderSmoothing::new(period),
             previous_close: None,
             track: Track::default(),
         })

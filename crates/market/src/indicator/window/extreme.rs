@@ -79,3 +79,63 @@ impl WindowMin {
         self.0.clear();
     }
 }
+
+/// Greatest and least of a pair of series, in one pass: the highest high and the lowest low.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WindowRange {
+    highs: Box<[f64]>,
+    lows: Box<[f64]>,
+    head: usize,
+    highest: f64,
+    lowest: f64,
+}
+
+#[inline]
+fn less(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
+}
+
+impl WindowRange {
+    /// An empty window of `period >= 1` slots.
+    #[must_use]
+    pub fn new(period: usize) -> Self {
+        assert!(period > 0, "a window needs a slot");
+        Self {
+            highs: vec![f64::MIN; period].into(),
+            lows: vec![f64::MAX; period].into(),
+            head: 0,
+            highest: f64::MIN,
+            lowest: f64::MAX,
+        }
+    }
+
+    /// Appends `high` and `low` and returns (highest, lowest) of the last `period` ones.
+    #[inline]
+    pub fn push(&mut self, high: f64, low: f64) -> (f64, f64) {
+        self.highest = greater(self.highest, high);
+        self.lowest = less(self.lowest, low);
+        self.highs[self.head] = high;
+        self.lows[self.head] = low;
+        self.head += 1;
+        if self.head == self.highs.len() {
+            (self.highest, self.lowest) = (f64::MIN, f64::MAX);
+            for (high, low) in self.highs.iter_mut().zip(&mut self.lows).rev() {
+                self.highest = greater(self.highest, *high);
+                self.lowest = less(self.lowest, *low);
+                *high = self.highest;
+                *low = self.lowest;
+            }
+            self.head = 0;
+            (self.highest, self.lowest) = (f64::MIN, f64::MAX);
+        }
+        (
+            greater(self.highest, self.highs[self.head]),
+            less(self.lowest, self.lows[self.head]),
+        )
+    }
+
+    /// Forgets every value.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.highs.len());
+    }
+}

@@ -40,12 +40,17 @@ struct Slot {
     squares: f64,
 }
 
+/// 1, 1/2, ..., 1/period: a multiplication takes a quarter of a division's time.
+fn inverses(period: usize) -> Box<[f64]> {
+    (1..=period).map(|n| 1.0 / n as f64).collect()
+}
+
 /// Mean and squared deviations of the last `period` values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WindowMoments {
     slots: Box<[Slot]>,
     head: usize,
-    inverse_period: f64,
+    inverses: Box<[f64]>,
     /// First value of the current lap, and sums of the lap's distances from it.
     anchor: f64,
     sum: f64,
@@ -62,7 +67,7 @@ impl WindowMoments {
         Self {
             slots: vec![Slot::default(); period].into(),
             head: 0,
-            inverse_period: 1.0 / period as f64,
+            inverses: inverses(period),
             anchor: 0.0,
             sum: 0.0,
             squares: 0.0,
@@ -82,13 +87,13 @@ impl WindowMoments {
         self.sum += distance;
         self.squares += distance * distance;
         self.slots[self.head].mean = x;
+        let inverse = self.inverses[self.head];
         self.head += 1;
         if self.head == self.slots.len() {
             return self.turn(x);
         }
-        let newer = self.head as f64;
-        let share = newer * self.inverse_period;
-        let offset = self.sum / newer;
+        let share = self.head as f64 * self.inverses[self.slots.len() - 1];
+        let offset = self.sum * inverse;
         let inner = (self.squares - self.sum * offset).max(0.0);
         let suffix = self.slots[self.head];
         let gap = (self.anchor - self.suffix_anchor) + (offset - suffix.mean);
@@ -102,13 +107,12 @@ impl WindowMoments {
 
     /// Turns the finished lap into suffixes; `last` is its newest value.
     fn turn(&mut self, last: f64) -> Moments {
-        let (mut sum, mut squares, mut taken) = (0.0, 0.0, 0.0);
-        for slot in self.slots.iter_mut().rev() {
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for (slot, inverse) in self.slots.iter_mut().rev().zip(&self.inverses) {
             let distance = slot.mean - last;
             sum += distance;
             squares += distance * distance;
-            taken += 1.0;
-            slot.mean = sum / taken;
+            slot.mean = sum * inverse;
             slot.squares = f64::max(squares - sum * slot.mean, 0.0);
         }
         self.head = 0;
@@ -171,8 +175,8 @@ impl PairSums {
     }
 
     #[inline]
-    fn centred(&self, n: f64) -> PairSlot {
-        let (mean_x, mean_y) = (self.x / n, self.y / n);
+    fn centred(&self, inverse: f64) -> PairSlot {
+        let (mean_x, mean_y) = (self.x * inverse, self.y * inverse);
         PairSlot {
             mean_x,
             mean_y,
@@ -188,7 +192,7 @@ impl PairSums {
 pub struct PairWindow {
     slots: Box<[PairSlot]>,
     head: usize,
-    inverse_period: f64,
+    inverses: Box<[f64]>,
     anchor: (f64, f64),
     sums: PairSums,
     suffix_anchor: (f64, f64),
@@ -204,7 +208,7 @@ impl PairWindow {
         Self {
             slots: vec![PairSlot::default(); period].into(),
             head: 0,
-            inverse_period: 1.0 / period as f64,
+            inverses: inverses(period),
             anchor: (0.0, 0.0),
             sums: PairSums::default(),
             suffix_anchor: (0.0, 0.0),
@@ -238,13 +242,13 @@ impl PairWindow {
         self.sums.add(x - self.anchor.0, y - self.anchor.1);
         let slot = &mut self.slots[self.head];
         (slot.mean_x, slot.mean_y) = (x, y);
+        let inverse = self.inverses[self.head];
         self.head += 1;
         if self.head == self.slots.len() {
             return self.turn(x, y);
         }
-        let newer = self.head as f64;
-        let share = newer * self.inverse_period;
-        let prefix = self.sums.centred(newer);
+        let share = self.head as f64 * self.inverses[self.slots.len() - 1];
+        let prefix = self.sums.centred(inverse);
         let suffix = self.slots[self.head];
         let gap_x = (self.anchor.0 - self.suffix_anchor.0) + (prefix.mean_x - suffix.mean_x);
         let gap_y = (self.anchor.1 - self.suffix_anchor.1) + (prefix.mean_y - suffix.mean_y);
@@ -261,11 +265,9 @@ impl PairWindow {
     /// Turns the finished lap into suffixes; `(x, y)` is its newest pair.
     fn turn(&mut self, x: f64, y: f64) -> PairMoments {
         let mut sums = PairSums::default();
-        let mut taken = 0.0;
-        for slot in self.slots.iter_mut().rev() {
+        for (slot, inverse) in self.slots.iter_mut().rev().zip(&self.inverses) {
             sums.add(slot.mean_x - x, slot.mean_y - y);
-            taken += 1.0;
-            *slot = sums.centred(taken);
+            *slot = sums.centred(*inverse);
         }
         self.head = 0;
         self.suffix_anchor = (x - self.lap_shift, y);
