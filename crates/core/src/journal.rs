@@ -42,8 +42,7 @@ mod tests;
 pub use decoder::{Position, Record, Verification};
 pub use error::{Damage, JournalError};
 pub use format::{
-    Digest, GROUP_BYTES, HEADER_LEN, Header, Kind, MAGIC, MAX_PAYLOAD, RECORD_HEADER_LEN, RunId,
-    SEAL_LEN, VERSION,
+    Digest, GROUP_BYTES, HEADER_LEN, Header, Kind, MAGIC, MAX_PAYLOAD, RECORD_HEADER_LEN, RunId, SEAL_LEN, VERSION,
 };
 pub use reader::{Reader, verify};
 pub use stream::{StreamReader, verify_stream};

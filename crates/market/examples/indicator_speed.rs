@@ -11,9 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use starling_market::feature::FeatureSet;
-use starling_market::indicator::{
-    Atr, Bollinger, Candle, Ema, Indicator, Macd, Output, Rsi, Seed, Sma, Stochastic,
-};
+use starling_market::indicator::{Atr, Bollinger, Candle, Ema, Indicator, Macd, Output, Rsi, Seed, Sma, Stochastic};
 
 const VALUES: usize = 1_000_000;
 const CACHED: usize = 4_000;
@@ -93,10 +91,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             black_box(above);
         })
     };
-    println!(
-        "FeatureSet[EMA(10),EMA(20)] {:.2} {:.2}",
-        time(VALUES),
-        time(CACHED)
-    );
+    println!("FeatureSet[EMA(10),EMA(20)] {:.2} {:.2}", time(VALUES), time(CACHED));
     Ok(())
 }

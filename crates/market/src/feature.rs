@@ -80,11 +80,7 @@ impl History {
     fn deepen(&mut self, bars: usize) {
         if bars > self.values.len() {
             let mut values = vec![None; bars - self.values.len()];
-            values.extend(
-                (0..self.values.len())
-                    .rev()
-                    .map(|bars_ago| self.get(bars_ago)),
-            );
+            values.extend((0..self.values.len()).rev().map(|bars_ago| self.get(bars_ago)));
             self.values = values;
             self.head = 0;
         }
@@ -111,26 +107,16 @@ impl FeatureSet {
 
     /// Adds a feature, or finds it if it is there. One added after bars have been taken in starts cold.
     pub fn register(&mut self, spec: &FeatureSpec) -> Result<FeatureId, FeatureError> {
-        if let Some(index) = self
-            .features
-            .iter()
-            .position(|feature| feature.spec == *spec)
-        {
+        if let Some(index) = self.features.iter().position(|feature| feature.spec == *spec) {
             return Ok(FeatureId(index as u32));
         }
         let state = match self.owners.iter().position(|owner| owner.same_state(spec)) {
             Some(state) => state,
             None => {
                 if self.states.len() == STATES_MAX {
-                    return Err(FeatureError::Full {
-                        feature: spec.to_string(),
-                        max: STATES_MAX,
-                    });
+                    return Err(FeatureError::Full { feature: spec.to_string(), max: STATES_MAX });
                 }
-                self.states.push(State {
-                    kernel: spec.build()?,
-                    source: spec.source(),
-                });
+                self.states.push(State { kernel: spec.build()?, source: spec.source() });
                 self.owners.push(*spec);
                 self.states.len() - 1
             }
@@ -141,31 +127,15 @@ impl FeatureSet {
 
     /// As [`FeatureSet::register`], and keeps the values of the last `bars` bars for [`FeatureSet::value_at`], the
     /// present one included. Asked for several times, the deepest wins.
-    pub fn register_with_history(
-        &mut self,
-        spec: &FeatureSpec,
-        bars: usize,
-    ) -> Result<FeatureId, FeatureError> {
+    pub fn register_with_history(&mut self, spec: &FeatureSpec, bars: usize) -> Result<FeatureId, FeatureError> {
         if bars > HISTORY_BARS_MAX {
-            return Err(FeatureError::History {
-                feature: spec.to_string(),
-                bars,
-                max: HISTORY_BARS_MAX,
-            });
+            return Err(FeatureError::History { feature: spec.to_string(), bars, max: HISTORY_BARS_MAX });
         }
         let id = self.register(spec)?;
         if bars > 0 {
-            match self
-                .histories
-                .iter_mut()
-                .find(|history| history.feature == id.index())
-            {
+            match self.histories.iter_mut().find(|history| history.feature == id.index()) {
                 Some(history) => history.deepen(bars),
-                None => self.histories.push(History {
-                    feature: id.index(),
-                    head: 0,
-                    values: vec![None; bars],
-                }),
+                None => self.histories.push(History { feature: id.index(), head: 0, values: vec![None; bars] }),
             }
         }
         Ok(id)
@@ -185,11 +155,7 @@ impl FeatureSet {
         }
         for history in &mut self.histories {
             let feature = &self.features[history.feature];
-            history.push(
-                self.states[feature.state]
-                    .kernel
-                    .output(feature.spec.output()),
-            );
+            history.push(self.states[feature.state].kernel.output(feature.spec.output()));
         }
     }
 
@@ -199,9 +165,7 @@ impl FeatureSet {
     #[must_use]
     pub fn value(&self, id: FeatureId) -> Option<f64> {
         let feature = &self.features[id.index()];
-        self.states[feature.state]
-            .kernel
-            .output(feature.spec.output())
+        self.states[feature.state].kernel.output(feature.spec.output())
     }
 
     /// The value `bars_ago` bars ago (0 is the latest); `None` where the feature had none, or beyond the history asked
@@ -211,10 +175,7 @@ impl FeatureSet {
         if bars_ago == 0 {
             return self.value(id);
         }
-        self.histories
-            .iter()
-            .find(|history| history.feature == id.index())?
-            .get(bars_ago)
+        self.histories.iter().find(|history| history.feature == id.index())?.get(bars_ago)
     }
 
     /// Starts a trading session for what is anchored to one (VWAP). Call it before the session's first bar.
@@ -234,12 +195,16 @@ impl FeatureSet {
             .map(|(owner, state)| (owner.indicator_name(), state.kernel.count()))
     }
 
+    /// True while nobody asked for a feature: nothing need be computed.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
     /// Specifications with their ids, in order of registration.
     pub fn features(&self) -> impl Iterator<Item = (FeatureId, &FeatureSpec)> + '_ {
-        self.features
-            .iter()
-            .enumerate()
-            .map(|(index, feature)| (FeatureId(index as u32), &feature.spec))
+        self.features.iter().enumerate().map(|(index, feature)| (FeatureId(index as u32), &feature.spec))
     }
 
     /// Bars refused.

@@ -103,13 +103,7 @@ pub(crate) fn check_period(
     if (min..=PERIOD_MAX).contains(&value) {
         Ok(value)
     } else {
-        Err(IndicatorError::Period {
-            indicator,
-            parameter,
-            value,
-            min,
-            max: PERIOD_MAX,
-        })
+        Err(IndicatorError::Period { indicator, parameter, value, min, max: PERIOD_MAX })
     }
 }
 
@@ -122,11 +116,7 @@ pub(crate) fn check_factor(
     if value > 0.0 && value <= MAGNITUDE_MAX {
         Ok(value)
     } else {
-        Err(IndicatorError::Factor {
-            indicator,
-            parameter,
-            value,
-        })
+        Err(IndicatorError::Factor { indicator, parameter, value })
     }
 }
 
@@ -247,10 +237,7 @@ pub struct Track<T> {
 
 impl<T> Default for Track<T> {
     fn default() -> Self {
-        Self {
-            count: 0,
-            last: None,
-        }
+        Self { count: 0, last: None }
     }
 }
 
@@ -316,11 +303,7 @@ pub trait Indicator: Clone {
     /// [`Indicator::value`] still gives the value for the last good input.
     #[inline]
     fn update(&mut self, input: Self::Input) -> Option<Self::Output> {
-        if self.admits(&input) {
-            self.step(input)
-        } else {
-            None
-        }
+        if self.admits(&input) { self.step(input) } else { None }
     }
 
     /// The value for the latest input taken in.

@@ -3,8 +3,8 @@
 //! Invariant: pure functions of their input. Nothing here opens a file, waits, or reads a clock.
 
 pub mod bar;
-pub mod feature;
 pub mod csv;
+pub mod feature;
 pub mod feed;
 pub mod indicator;
 pub mod quality;

@@ -6,9 +6,7 @@
 use std::io;
 
 use super::format::{Checksum, RecordHeader, Seal};
-use super::{
-    Damage, Digest, HEADER_LEN, Header, JournalError, Kind, MAX_PAYLOAD, RECORD_HEADER_LEN,
-};
+use super::{Damage, Digest, HEADER_LEN, Header, JournalError, Kind, MAX_PAYLOAD, RECORD_HEADER_LEN};
 
 /// Bytes looked at in one go while searching for an intact record.
 const SEARCH_WINDOW: usize = 64 * 1024;
@@ -150,11 +148,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub(super) fn new(header: Header, position: Position) -> Decoder {
-        Decoder {
-            header,
-            crc: Checksum::of_file(&header),
-            position,
-        }
+        Decoder { header, crc: Checksum::of_file(&header), position }
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -201,21 +195,12 @@ impl Decoder {
             return Err(self.damaged(source, Damage::PayloadChecksum, end)?);
         }
 
-        let mut next = Position {
-            offset: end,
-            next_seq: at.next_seq + 1,
-            ..at
-        };
+        let mut next = Position { offset: end, next_seq: at.next_seq + 1, ..at };
         if header.is_seal() {
             let found = Seal::decode(payload);
-            let expected = Seal {
-                first_seq: at.group_first_seq,
-                digest: source.digest(at.group_start, at.offset),
-            };
+            let expected = Seal { first_seq: at.group_first_seq, digest: source.digest(at.group_start, at.offset) };
             if found != Some(expected) {
-                return Err(self.corrupt(Damage::Chain {
-                    group_start: at.group_start,
-                }));
+                return Err(self.corrupt(Damage::Chain { group_start: at.group_start }));
             }
             next.group_start = at.offset;
             next.group_first_seq = next.next_seq;
@@ -229,23 +214,14 @@ impl Decoder {
             "a step moves forward and the open group begins at or before the last record"
         );
         self.position = next;
-        Ok(Some(Frame {
-            offset: at.offset,
-            header,
-        }))
+        Ok(Some(Frame { offset: at.offset, header }))
     }
 
     /// Steps to the end, whatever the kinds: integrity does not depend on meaning.
-    pub(super) fn verify(
-        &mut self,
-        source: &mut impl Source,
-    ) -> Result<Verification, JournalError> {
+    pub(super) fn verify(&mut self, source: &mut impl Source) -> Result<Verification, JournalError> {
         while self.step(source)?.is_some() {}
         let at = &self.position;
-        assert!(
-            at.next_seq - self.header.first_seq >= at.seals,
-            "seals are records"
-        );
+        assert!(at.next_seq - self.header.first_seq >= at.seals, "seals are records");
         Ok(Verification {
             header: self.header,
             records: at.next_seq - self.header.first_seq - at.seals,
@@ -320,10 +296,7 @@ impl Decoder {
                 sealed = true;
             }
             match self.next_intact(source, offset + header.record_len() as u64)? {
-                Search::Found {
-                    offset: next,
-                    header: following,
-                } => (offset, header) = (next, following),
+                Search::Found { offset: next, header: following } => (offset, header) = (next, following),
                 Search::None { .. } => return Ok(true),
             }
         }
@@ -341,16 +314,11 @@ impl Decoder {
                     && header.len as usize <= MAX_PAYLOAD
                     && header.seq >= self.position.next_seq
                 {
-                    return Ok(Search::Found {
-                        offset: from + index as u64,
-                        header,
-                    });
+                    return Ok(Search::Found { offset: from + index as u64, header });
                 }
             }
             if bytes.len() < window {
-                return Ok(Search::None {
-                    end: from + bytes.len() as u64,
-                });
+                return Ok(Search::None { end: from + bytes.len() as u64 });
             }
             from += (window - RECORD_HEADER_LEN + 1) as u64;
             window = (window * 8).min(SEARCH_WINDOW);
@@ -364,7 +332,5 @@ enum Search {
 }
 
 fn peek(source: &mut impl Source, offset: u64, len: usize) -> Result<&[u8], JournalError> {
-    source
-        .peek(offset, len)
-        .map_err(|source| JournalError::Read { offset, source })
+    source.peek(offset, len).map_err(|source| JournalError::Read { offset, source })
 }

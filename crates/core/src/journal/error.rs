@@ -46,17 +46,13 @@ pub enum Damage {
 #[non_exhaustive]
 pub enum JournalError {
     /// The file does not begin with the magic.
-    #[error(
-        "not a journal: it begins with {found:02x?} instead of \"STARLJNL\"; check the file's name"
-    )]
+    #[error("not a journal: it begins with {found:02x?} instead of \"STARLJNL\"; check the file's name")]
     NotAJournal {
         /// The first bytes, zero-filled.
         found: [u8; 8],
     },
     /// A later version wrote something this build must not pass over.
-    #[error(
-        "{what} {value} at byte {offset} is unknown to this build; read the journal with a newer one"
-    )]
+    #[error("{what} {value} at byte {offset} is unknown to this build; read the journal with a newer one")]
     Unsupported {
         /// What is unknown.
         what: &'static str,
@@ -66,9 +62,7 @@ pub enum JournalError {
         offset: u64,
     },
     /// The file header fails its checksum.
-    #[error(
-        "the journal's file header is damaged; restore the file from a copy, do not truncate it"
-    )]
+    #[error("the journal's file header is damaged; restore the file from a copy, do not truncate it")]
     HeaderCorrupt,
     /// The file stops within a record and nothing intact follows: an interrupted write. Cut it at `offset`.
     #[error(
@@ -108,9 +102,7 @@ pub enum JournalError {
         in_last_write: bool,
     },
     /// A payload above [`MAX_PAYLOAD`]; nothing was appended.
-    #[error(
-        "a {kind:?} record of {len} bytes is above the limit of {MAX_PAYLOAD}; split it or journal a reference"
-    )]
+    #[error("a {kind:?} record of {len} bytes is above the limit of {MAX_PAYLOAD}; split it or journal a reference")]
     PayloadTooLarge {
         /// The record's kind.
         kind: Kind,
@@ -124,17 +116,13 @@ pub enum JournalError {
         kind: Kind,
     },
     /// The journal ends with an end record, so it cannot be continued.
-    #[error(
-        "the journal was finished at byte {offset}; begin a new file whose header names its digest"
-    )]
+    #[error("the journal was finished at byte {offset}; begin a new file whose header names its digest")]
     Finished {
         /// Its length.
         offset: u64,
     },
     /// The sink refused bytes. How many of them it kept is unknown, so the writer stops for good.
-    #[error(
-        "writing the journal failed at byte {offset} or behind it; verify the file, truncate a torn tail, resume"
-    )]
+    #[error("writing the journal failed at byte {offset} or behind it; verify the file, truncate a torn tail, resume")]
     Write {
         /// Where the refused bytes begin.
         offset: u64,
@@ -142,9 +130,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// A write failed before, and this writer writes no more.
-    #[error(
-        "the journal's writer stopped when a write failed at byte {offset}; verify the file and resume"
-    )]
+    #[error("the journal's writer stopped when a write failed at byte {offset}; verify the file and resume")]
     Stopped {
         /// Where that write began.
         offset: u64,

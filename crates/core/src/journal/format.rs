@@ -177,23 +177,13 @@ impl Header {
     /// The header of a run's first file.
     #[must_use]
     pub const fn first(run_id: RunId, created: u64) -> Header {
-        Header {
-            run_id,
-            created,
-            first_seq: 0,
-            previous: Digest::NONE,
-        }
+        Header { run_id, created, first_seq: 0, previous: Digest::NONE }
     }
 
     /// The header of the file after one that ended with `digest` and would have gone on at `next_seq`.
     #[must_use]
     pub const fn after(self, digest: Digest, next_seq: u64, created: u64) -> Header {
-        Header {
-            run_id: self.run_id,
-            created,
-            first_seq: next_seq,
-            previous: digest,
-        }
+        Header { run_id: self.run_id, created, first_seq: next_seq, previous: digest }
     }
 
     pub(super) fn encode(&self) -> [u8; HEADER_LEN] {
@@ -223,11 +213,7 @@ impl Header {
             found[..magic.len()].copy_from_slice(magic);
             return Err(JournalError::NotAJournal { found });
         }
-        let torn = JournalError::TornTail {
-            offset: 0,
-            valid_records: 0,
-            cut: bytes.len() as u64,
-        };
+        let torn = JournalError::TornTail { offset: 0, valid_records: 0, cut: bytes.len() as u64 };
         if bytes.len() < 12 {
             return Err(torn);
         }
@@ -244,22 +230,14 @@ impl Header {
             return Err(JournalError::HeaderCorrupt);
         }
         if version != VERSION {
-            return Err(JournalError::Unsupported {
-                what: "format version",
-                value: u64::from(version),
-                offset: 8,
-            });
+            return Err(JournalError::Unsupported { what: "format version", value: u64::from(version), offset: 8 });
         }
         if len != HEADER_LEN {
             return Err(JournalError::HeaderCorrupt);
         }
         let flags = u32::from_le_bytes(field(bytes, 12));
         if flags != 0 {
-            return Err(JournalError::Unsupported {
-                what: "header flags",
-                value: u64::from(flags),
-                offset: 12,
-            });
+            return Err(JournalError::Unsupported { what: "header flags", value: u64::from(flags), offset: 12 });
         }
         Ok(Header {
             run_id: RunId(field(bytes, 16)),
@@ -372,16 +350,12 @@ impl Seal {
     }
 
     pub(super) fn decode(payload: &[u8]) -> Option<Seal> {
-        (payload.len() == Seal::LEN).then(|| Seal {
-            first_seq: u64::from_le_bytes(field(payload, 0)),
-            digest: Digest(field(payload, 8)),
-        })
+        (payload.len() == Seal::LEN)
+            .then(|| Seal { first_seq: u64::from_le_bytes(field(payload, 0)), digest: Digest(field(payload, 8)) })
     }
 }
 
 /// `N` bytes from `at`; the caller has checked that they are there.
 fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes[at..at + N]
-        .try_into()
-        .expect("a slice of N bytes is an array of N bytes")
+    bytes[at..at + N].try_into().expect("a slice of N bytes is an array of N bytes")
 }

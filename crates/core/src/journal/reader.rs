@@ -13,10 +13,7 @@ struct Slice<'a>(&'a [u8]);
 
 impl<'a> Slice<'a> {
     fn from(&self, offset: u64) -> &'a [u8] {
-        usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.0.get(offset..))
-            .unwrap_or_default()
+        usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default()
     }
 }
 
@@ -63,20 +60,13 @@ impl<'a> Reader<'a> {
     pub fn resume(bytes: &'a [u8], position: Position) -> Result<Reader<'a>, JournalError> {
         let header = Header::decode(bytes)?;
         if position.offset > bytes.len() as u64 {
-            return Err(JournalError::PositionBeyondEnd {
-                offset: position.offset,
-                len: bytes.len() as u64,
-            });
+            return Err(JournalError::PositionBeyondEnd { offset: position.offset, len: bytes.len() as u64 });
         }
         Ok(Reader::at(bytes, header, position))
     }
 
     fn at(bytes: &'a [u8], header: Header, position: Position) -> Reader<'a> {
-        Reader {
-            bytes: Slice(bytes),
-            decoder: Decoder::new(header, position),
-            stopped: false,
-        }
+        Reader { bytes: Slice(bytes), decoder: Decoder::new(header, position), stopped: false }
     }
 
     /// The file header.

@@ -25,14 +25,7 @@ struct Window<R> {
 
 impl<R: Read> Window<R> {
     fn new(read: R) -> Window<R> {
-        Window {
-            read,
-            buffer: Vec::new(),
-            base: 0,
-            hashed: 0,
-            hasher: blake3::Hasher::new(),
-            exhausted: false,
-        }
+        Window { read, buffer: Vec::new(), base: 0, hashed: 0, hasher: blake3::Hasher::new(), exhausted: false }
     }
 
     fn end(&self) -> u64 {
@@ -41,10 +34,7 @@ impl<R: Read> Window<R> {
 
     /// Index in the buffer of an offset that is in it or right behind it.
     fn index(&self, offset: u64) -> usize {
-        assert!(
-            (self.base..=self.end()).contains(&offset),
-            "offset {offset} has left the window"
-        );
+        assert!((self.base..=self.end()).contains(&offset), "offset {offset} has left the window");
         usize::try_from(offset - self.base).expect("the buffer's length is a usize")
     }
 
@@ -115,16 +105,10 @@ impl<R: Read> StreamReader<R> {
     pub fn new(read: R) -> Result<StreamReader<R>, JournalError> {
         let mut window = Window::new(read);
         // Longer than our header, so that one of a later version is named as such and not as damage.
-        let bytes = window
-            .peek(0, CHUNK)
-            .map_err(|source| JournalError::Read { offset: 0, source })?;
+        let bytes = window.peek(0, CHUNK).map_err(|source| JournalError::Read { offset: 0, source })?;
         let header = Header::decode(bytes)?;
         assert!(bytes.len() >= HEADER_LEN, "a decoded header was there");
-        Ok(StreamReader {
-            window,
-            decoder: Decoder::new(header, Position::start(&header)),
-            stopped: false,
-        })
+        Ok(StreamReader { window, decoder: Decoder::new(header, Position::start(&header)), stopped: false })
     }
 
     /// The file header.

@@ -26,9 +26,7 @@ fn kinds() -> Vec<Kind> {
 fn payload(index: u64) -> Vec<u8> {
     let mut x = index.wrapping_mul(6_364_136_223_846_793_005) ^ 0x5bd1_e995;
     let mut next = || {
-        x = x
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (x >> 33) as u8
     };
     let len = next() % 200;

@@ -7,9 +7,7 @@
 use std::io::Write;
 
 use super::format::{Checksum, RecordHeader, Seal};
-use super::{
-    Digest, GROUP_BYTES, HEADER_LEN, Header, JournalError, Kind, MAX_PAYLOAD, Reader, SEAL_LEN,
-};
+use super::{Digest, GROUP_BYTES, HEADER_LEN, Header, JournalError, Kind, MAX_PAYLOAD, Reader, SEAL_LEN};
 
 /// Appends records to a journal and keeps its chain.
 ///
@@ -108,10 +106,7 @@ impl<W: Write> Writer<W> {
             return Err(JournalError::ReservedKind { kind });
         }
         if payload.len() > MAX_PAYLOAD {
-            return Err(JournalError::PayloadTooLarge {
-                kind,
-                len: payload.len(),
-            });
+            return Err(JournalError::PayloadTooLarge { kind, len: payload.len() });
         }
         let seq = self.next_seq;
         self.push(kind, ts, payload);
@@ -125,12 +120,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// As [`append`](Writer::append).
-    pub fn append_with(
-        &mut self,
-        kind: Kind,
-        ts: u64,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<u64, JournalError> {
+    pub fn append_with(&mut self, kind: Kind, ts: u64, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, JournalError> {
         let mut payload = std::mem::take(&mut self.scratch);
         payload.clear();
         encode(&mut payload);
@@ -219,26 +209,16 @@ impl<W: Write> Writer<W> {
     /// Ends the group with a seal, sends it, and keeps the seal as the start of what the next one hashes.
     fn close(&mut self, kind: Kind) -> Result<(), JournalError> {
         let seal_start = self.buffer.len();
-        let seal = Seal {
-            first_seq: self.group_first_seq,
-            digest: self.digest(),
-        };
+        let seal = Seal { first_seq: self.group_first_seq, digest: self.digest() };
         self.push(kind, self.last_ts, &seal.encode());
-        assert_eq!(
-            self.buffer.len() - seal_start,
-            SEAL_LEN,
-            "a seal has one length"
-        );
+        assert_eq!(self.buffer.len() - seal_start, SEAL_LEN, "a seal has one length");
         self.seals += 1;
         self.send()?;
         self.buffer.drain(..seal_start);
         self.base += seal_start as u64;
         self.sent = SEAL_LEN;
         self.group_first_seq = self.next_seq;
-        assert!(
-            self.base >= HEADER_LEN as u64,
-            "a seal stands behind the file header"
-        );
+        assert!(self.base >= HEADER_LEN as u64, "a seal stands behind the file header");
         Ok(())
     }
 
@@ -252,8 +232,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn going(&self) -> Result<(), JournalError> {
-        self.stopped
-            .map_or(Ok(()), |offset| Err(JournalError::Stopped { offset }))
+        self.stopped.map_or(Ok(()), |offset| Err(JournalError::Stopped { offset }))
     }
 
     /// Remembers a failure: a sink that failed once may hold any part of the write (and a failed sync may have

@@ -131,6 +131,30 @@ impl Ledger {
         Some(total)
     }
 
+    /// The values of all open positions without their signs, in `currency`: what the account moves in the market.
+    #[must_use]
+    pub fn gross_notional(&self, account: AccountId, currency: CurrencyId, marks: &Marks) -> Option<Money> {
+        let mut total = Money::ZERO;
+        for open in &self.state.accounts[account.index()].open {
+            let worth = self.market_value(open.position, marks)?.abs();
+            total += self.value_in(account, worth, self.terms[open.instrument.index()].settlement, currency, marks)?;
+        }
+        Some(total)
+    }
+
+    /// An amount of one currency told in another, at the account's [`Valuation`]; `None` without a rate.
+    #[must_use]
+    pub fn convert(
+        &self,
+        account: AccountId,
+        amount: Money,
+        from: CurrencyId,
+        to: CurrencyId,
+        marks: &Marks,
+    ) -> Option<Money> {
+        self.value_in(account, amount, from, to, marks)
+    }
+
     /// An amount held (or owed, if negative) converted at the account's [`Valuation`].
     fn value_in(
         &self,

@@ -5,7 +5,7 @@
 //!
 //! Orders held by a parent (one-triggers-other) are approved at submission. If such an order can only unwind what its
 //! parent makes (other side, not larger, same account and instrument, parent open), it claims nothing until
-//! [`RiskGate::on_released`], which reserves without refusing: a stop-loss must not be lost to a limit. Any other child
+//! [`RiskGate::release`], which reserves without refusing: a stop-loss must not be lost to a limit. Any other child
 //! claims its worst case at submission, as a plain order does.
 //!
 //! What it deliberately does not do: see a conditional order as resting in the market before its trigger (self-trade is
@@ -697,14 +697,30 @@ impl RiskGate {
         self.rest(place, limit_price(request.side, &request.kind, market));
     }
 
-    /// The order's parent filled, and it is live now. Reserves without refusing.
-    pub fn on_released<V: RiskView>(&mut self, view: &V, id: ClientOrderId) {
-        let Some(place) = self.state.orders.find(id) else { return };
+    /// The order's parent filled: the child that was approved with it may be sent, at most as large as it was approved,
+    /// on the position that the parent opened. Reserves without refusing; `None` if the order is not held here.
+    pub fn release<V: RiskView>(
+        &mut self,
+        view: &V,
+        now: UnixNanos,
+        id: ClientOrderId,
+        qty: Qty,
+        position: PositionId,
+    ) -> Option<ApprovedOrder> {
+        let place = self.state.orders.find(id)?;
         let order = self.state.orders.get_mut(place);
         if !std::mem::take(&mut order.held) {
-            return;
+            return None;
         }
+        order.request.qty = order.request.qty.min(qty);
+        order.request.position = position;
+        let (request, account) = (order.request, order.account);
+        order.terms.qty = request.qty;
+        let order = *order;
+        let claim = self.claim_of(view, &order);
+        self.state.orders.get_mut(place).terms = terms_of(&request, order.leaves(), claim);
         self.recount(view, place);
+        Some(ApprovedOrder { id, account, request, approved_at: now })
     }
 
     /// Nobody can tell what became of the order. It stays reserved.

@@ -18,9 +18,7 @@ pub fn covariance(panel: &Panel<'_>) -> Result<SquareMatrix, StatsError> {
     let centred = centre(panel)?;
     let scale = (panel.length() - 1) as f64;
     let sums = products(&centred, panel.count());
-    Ok(SquareMatrix::from_fn(panel.count(), |i, j| {
-        sums[i * panel.count() + j] / scale
-    }))
+    Ok(SquareMatrix::from_fn(panel.count(), |i, j| sums[i * panel.count() + j] / scale))
 }
 
 /// Pearson correlation. Needs two observations and no constant series.
@@ -34,22 +32,16 @@ pub fn correlation(panel: &Panel<'_>) -> Result<SquareMatrix, StatsError> {
         values.iter_mut().for_each(|value| *value /= norm);
     }
     let sums = products(&centred, panel.count());
-    Ok(unit_diagonal(panel.count(), |i, j| {
-        sums[i * panel.count() + j]
-    }))
+    Ok(unit_diagonal(panel.count(), |i, j| sums[i * panel.count() + j]))
 }
 
 /// The correlation matrix of a covariance matrix.
 pub fn from_covariance(covariance: &SquareMatrix) -> Result<SquareMatrix, StatsError> {
-    let deviations: Vec<f64> = (0..covariance.size())
-        .map(|i| covariance.get(i, i).sqrt())
-        .collect();
+    let deviations: Vec<f64> = (0..covariance.size()).map(|i| covariance.get(i, i).sqrt()).collect();
     if let Some(series) = deviations.iter().position(|sd| sd.is_nan() || *sd == 0.0) {
         return Err(StatsError::Constant { series });
     }
-    Ok(unit_diagonal(covariance.size(), |i, j| {
-        covariance.get(i, j) / deviations[i] / deviations[j]
-    }))
+    Ok(unit_diagonal(covariance.size(), |i, j| covariance.get(i, j) / deviations[i] / deviations[j]))
 }
 
 /// The nearest thing to `matrix` that is a correlation matrix, by the spectral method (Rebonato and
@@ -61,27 +53,17 @@ pub fn from_covariance(covariance: &SquareMatrix) -> Result<SquareMatrix, StatsE
 /// 2002), but close to it and found in one step.
 pub fn repair(matrix: &SquareMatrix, floor: f64) -> Result<SquareMatrix, StatsError> {
     if !(0.0..1.0).contains(&floor) {
-        return Err(StatsError::OutOfRange {
-            what: "eigenvalue floor",
-            value: floor,
-            range: "in [0, 1)",
-        });
+        return Err(StatsError::OutOfRange { what: "eigenvalue floor", value: floor, range: "in [0, 1)" });
     }
     let eigen = matrix.eigen()?;
     let n = matrix.size();
     // B = V sqrt(clipped), with rows scaled to length one: B B' has a unit diagonal.
-    let half = SquareMatrix::from_fn(n, |i, k| {
-        eigen.vectors.get(i, k) * eigen.values[k].max(floor).sqrt()
-    });
-    let norms: Vec<f64> = (0..n)
-        .map(|i| dot(half.row(i), half.row(i)).sqrt())
-        .collect();
+    let half = SquareMatrix::from_fn(n, |i, k| eigen.vectors.get(i, k) * eigen.values[k].max(floor).sqrt());
+    let norms: Vec<f64> = (0..n).map(|i| dot(half.row(i), half.row(i)).sqrt()).collect();
     if let Some(series) = norms.iter().position(|norm| *norm == 0.0) {
         return Err(StatsError::Constant { series });
     }
-    Ok(unit_diagonal(n, |i, j| {
-        dot(half.row(i), half.row(j)) / norms[i] / norms[j]
-    }))
+    Ok(unit_diagonal(n, |i, j| dot(half.row(i), half.row(j)) / norms[i] / norms[j]))
 }
 
 /// Covariance and correlation of observations that come one at a time (Welford 1962, Chan et al.
@@ -132,11 +114,7 @@ impl RunningCorrelation {
     pub fn remove(&mut self, observation: &[f64]) -> Result<(), StatsError> {
         self.check(observation)?;
         if self.count == 0 {
-            return Err(StatsError::TooFew {
-                what: "running correlation",
-                needed: 1,
-                found: 0,
-            });
+            return Err(StatsError::TooFew { what: "running correlation", needed: 1, found: 0 });
         }
         self.count -= 1;
         if self.count == 0 {
@@ -155,16 +133,10 @@ impl RunningCorrelation {
     /// Sample covariance, dividing by `n - 1`.
     pub fn covariance(&self) -> Result<SquareMatrix, StatsError> {
         if self.count < 2 {
-            return Err(StatsError::TooFew {
-                what: "running correlation",
-                needed: 2,
-                found: self.count as usize,
-            });
+            return Err(StatsError::TooFew { what: "running correlation", needed: 2, found: self.count as usize });
         }
         let scale = (self.count - 1) as f64;
-        Ok(SquareMatrix::from_fn(self.means.len(), |i, j| {
-            self.sums[triangle(i.max(j)) + i.min(j)] / scale
-        }))
+        Ok(SquareMatrix::from_fn(self.means.len(), |i, j| self.sums[triangle(i.max(j)) + i.min(j)] / scale))
     }
 
     /// Pearson correlation.
@@ -195,31 +167,17 @@ fn triangle(i: usize) -> usize {
 /// A symmetric matrix from its lower triangle, with ones on the diagonal and entries held to `[-1,
 /// 1]`.
 fn unit_diagonal(size: usize, mut lower: impl FnMut(usize, usize) -> f64) -> SquareMatrix {
-    SquareMatrix::from_fn(size, |i, j| {
-        if i == j {
-            1.0
-        } else {
-            lower(i.max(j), i.min(j)).clamp(-1.0, 1.0)
-        }
-    })
+    SquareMatrix::from_fn(size, |i, j| if i == j { 1.0 } else { lower(i.max(j), i.min(j)).clamp(-1.0, 1.0) })
 }
 
 fn centre(panel: &Panel<'_>) -> Result<Vec<f64>, StatsError> {
     if panel.length() < 2 {
-        return Err(StatsError::TooFew {
-            what: "panel",
-            needed: 2,
-            found: panel.length(),
-        });
+        return Err(StatsError::TooFew { what: "panel", needed: 2, found: panel.length() });
     }
     let mut centred = Vec::with_capacity(panel.count() * panel.length());
     for index in 0..panel.count() {
         let series = panel.series(index);
-        let mean = sample::mean(series).ok_or(StatsError::NotFinite {
-            what: "mean",
-            index,
-            value: f64::INFINITY,
-        })?;
+        let mean = sample::mean(series).ok_or(StatsError::NotFinite { what: "mean", index, value: f64::INFINITY })?;
         centred.extend(series.iter().map(|value| value - mean));
     }
     Ok(centred)
@@ -263,14 +221,8 @@ mod tests {
         let golden = Golden::open("factor");
         let values = Golden::open("series").numbers("/panel");
         let panel = Panel::new(&values, 8).unwrap();
-        assert_all_close(
-            covariance(&panel).unwrap().as_slice(),
-            &golden.numbers("/covariance"),
-        );
-        assert_all_close(
-            correlation(&panel).unwrap().as_slice(),
-            &golden.numbers("/correlation"),
-        );
+        assert_all_close(covariance(&panel).unwrap().as_slice(), &golden.numbers("/covariance"));
+        assert_all_close(correlation(&panel).unwrap().as_slice(), &golden.numbers("/correlation"));
         let both = from_covariance(&covariance(&panel).unwrap()).unwrap();
         assert_all_close(both.as_slice(), &golden.numbers("/correlation"));
     }
@@ -282,10 +234,7 @@ mod tests {
         let repaired = repair(&broken, 0.0).unwrap();
         assert_all_close(repaired.as_slice(), &golden.numbers("/repaired"));
         assert!(repair(&broken, 1e-8).unwrap().cholesky().is_ok());
-        assert!(matches!(
-            repair(&broken, -0.1),
-            Err(StatsError::OutOfRange { .. })
-        ));
+        assert!(matches!(repair(&broken, -0.1), Err(StatsError::OutOfRange { .. })));
     }
 
     #[test]
@@ -293,15 +242,12 @@ mod tests {
         // 37 series of 601 values reach over tile and strip borders; the oracle is the plain double
         // loop.
         let (count, length) = (37usize, 601usize);
-        let values: Vec<f64> = (0..count * length)
-            .map(|k| ((k * k + 7 * k) % 1009) as f64 / 1009.0)
-            .collect();
+        let values: Vec<f64> = (0..count * length).map(|k| ((k * k + 7 * k) % 1009) as f64 / 1009.0).collect();
         let panel = Panel::new(&values, count).unwrap();
         let found = correlation(&panel).unwrap();
         for i in 0..count {
             for j in 0..count {
-                let expected =
-                    super::super::factor::correlation(panel.series(i), panel.series(j)).unwrap();
+                let expected = super::super::factor::correlation(panel.series(i), panel.series(j)).unwrap();
                 assert!((found.get(i, j) - expected).abs() < 1e-12);
             }
         }
@@ -309,32 +255,17 @@ mod tests {
 
     #[test]
     fn edges() {
-        assert!(matches!(
-            covariance(&Panel::new(&[1.0, 2.0], 2).unwrap()),
-            Err(StatsError::TooFew { .. })
-        ));
+        assert!(matches!(covariance(&Panel::new(&[1.0, 2.0], 2).unwrap()), Err(StatsError::TooFew { .. })));
         let constant = [0.1, 0.2, 0.3, 0.1, 0.1, 0.1];
         let panel = Panel::new(&constant, 2).unwrap();
         assert_eq!(correlation(&panel), Err(StatsError::Constant { series: 1 }));
         assert_eq!(covariance(&panel).unwrap().get(1, 1), 0.0);
         let mut running = RunningCorrelation::new(2);
-        assert!(matches!(
-            running.push(&[1.0]),
-            Err(StatsError::Length { .. })
-        ));
-        assert!(matches!(
-            running.push(&[1.0, f64::NAN]),
-            Err(StatsError::NotFinite { .. })
-        ));
-        assert!(matches!(
-            running.remove(&[1.0, 1.0]),
-            Err(StatsError::TooFew { .. })
-        ));
+        assert!(matches!(running.push(&[1.0]), Err(StatsError::Length { .. })));
+        assert!(matches!(running.push(&[1.0, f64::NAN]), Err(StatsError::NotFinite { .. })));
+        assert!(matches!(running.remove(&[1.0, 1.0]), Err(StatsError::TooFew { .. })));
         assert_eq!(running.count(), 0, "a refused observation leaves no trace");
-        assert!(matches!(
-            running.correlation(),
-            Err(StatsError::TooFew { .. })
-        ));
+        assert!(matches!(running.correlation(), Err(StatsError::TooFew { .. })));
     }
 
     #[test]
@@ -349,9 +280,8 @@ mod tests {
                 rolling.remove(&at(t - window)).unwrap();
             }
         }
-        let last: Vec<f64> = (0..count)
-            .flat_map(|i| values[i * length + length - window..(i + 1) * length].to_vec())
-            .collect();
+        let last: Vec<f64> =
+            (0..count).flat_map(|i| values[i * length + length - window..(i + 1) * length].to_vec()).collect();
         let batch = correlation(&Panel::new(&last, count).unwrap()).unwrap();
         assert_all_close(rolling.correlation().unwrap().as_slice(), batch.as_slice());
     }

@@ -23,22 +23,16 @@ pub struct Episode {
 impl Episode {
     /// Periods from the peak to the recovery, or to the last of `n` values where none came.
     pub fn length(&self, n: usize) -> usize {
-        self.recovery
-            .unwrap_or(n.saturating_sub(1))
-            .saturating_sub(self.start)
+        self.recovery.unwrap_or(n.saturating_sub(1)).saturating_sub(self.start)
     }
 }
 
 /// Distance below the running peak at every value, as a fraction `<= 0`.
 pub fn running(equity: &[f64]) -> Option<Vec<f64>> {
-    scan(
-        equity,
-        Vec::with_capacity(equity.len()),
-        |mut depths, _, depth| {
-            depths.push(depth);
-            depths
-        },
-    )
+    scan(equity, Vec::with_capacity(equity.len()), |mut depths, _, depth| {
+        depths.push(depth);
+        depths
+    })
 }
 
 /// The deepest drawdown, `<= 0`; zero for a curve that never falls, `None` for an empty one.
@@ -50,46 +44,26 @@ pub fn max_depth(equity: &[f64]) -> Option<f64> {
 /// Periods from peak to recovery of the longest drawdown, one still open at the end included; zero
 /// if there is none.
 pub fn longest(equity: &[f64]) -> Option<usize> {
-    Some(
-        episodes(equity)?
-            .iter()
-            .map(|episode| episode.length(equity.len()))
-            .max()
-            .unwrap_or(0),
-    )
+    Some(episodes(equity)?.iter().map(|episode| episode.length(equity.len())).max().unwrap_or(0))
 }
 
 /// All drawdowns in time order. They do not overlap.
 pub fn episodes(equity: &[f64]) -> Option<Vec<Episode>> {
-    let (mut done, open) = scan(
-        equity,
-        (Vec::new(), None),
-        |(mut done, mut open), index, depth| {
-            match (&mut open, depth < 0.0) {
-                (None, true) => {
-                    open = Some(Episode {
-                        start: index - 1,
-                        trough: index,
-                        recovery: None,
-                        depth,
-                    })
-                }
-                (Some(episode), true) if depth < episode.depth => {
-                    episode.trough = index;
-                    episode.depth = depth;
-                }
-                (Some(episode), false) => {
-                    done.push(Episode {
-                        recovery: Some(index),
-                        ..*episode
-                    });
-                    open = None;
-                }
-                _ => {}
+    let (mut done, open) = scan(equity, (Vec::new(), None), |(mut done, mut open), index, depth| {
+        match (&mut open, depth < 0.0) {
+            (None, true) => open = Some(Episode { start: index - 1, trough: index, recovery: None, depth }),
+            (Some(episode), true) if depth < episode.depth => {
+                episode.trough = index;
+                episode.depth = depth;
             }
-            (done, open)
-        },
-    )?;
+            (Some(episode), false) => {
+                done.push(Episode { recovery: Some(index), ..*episode });
+                open = None;
+            }
+            _ => {}
+        }
+        (done, open)
+    })?;
     done.extend(open);
     Some(done)
 }
@@ -151,15 +125,7 @@ mod tests {
     fn an_open_drawdown_lasts_to_the_end() {
         let equity = [100.0, 90.0, 80.0, 85.0];
         let found = episodes(&equity).unwrap();
-        assert_eq!(
-            found,
-            vec![Episode {
-                start: 0,
-                trough: 2,
-                recovery: None,
-                depth: 80.0 / 100.0 - 1.0
-            }]
-        );
+        assert_eq!(found, vec![Episode { start: 0, trough: 2, recovery: None, depth: 80.0 / 100.0 - 1.0 }]);
         assert_eq!(longest(&equity), Some(3));
     }
 

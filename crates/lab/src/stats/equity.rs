@@ -44,29 +44,16 @@ impl DailyEquity {
     pub fn push(&mut self, ts_ns: u64, equity: f64) -> Result<(), StatsError> {
         if !equity.is_finite() {
             let index = usize::try_from(self.marks).unwrap_or(usize::MAX);
-            return Err(StatsError::NotFinite {
-                what: "equity mark",
-                index,
-                value: equity,
-            });
+            return Err(StatsError::NotFinite { what: "equity mark", index, value: equity });
         }
         if ts_ns < self.last_ns {
-            return Err(StatsError::OutOfOrder {
-                last: self.last_ns,
-                found: ts_ns,
-            });
+            return Err(StatsError::OutOfOrder { last: self.last_ns, found: ts_ns });
         }
         let day = (ts_ns / NANOS_PER_DAY) as i64;
         match self.points.last_mut() {
             None => {
                 self.peak = equity;
-                self.points.extend([
-                    EquityPoint {
-                        day: day - 1,
-                        equity,
-                    },
-                    EquityPoint { day, equity },
-                ]);
+                self.points.extend([EquityPoint { day: day - 1, equity }, EquityPoint { day, equity }]);
             }
             Some(last) if last.day == day => last.equity = equity,
             Some(_) => self.points.push(EquityPoint { day, equity }),
@@ -110,21 +97,12 @@ mod tests {
         let mut daily = DailyEquity::new();
         assert_eq!((daily.points().len(), daily.max_depth()), (0, None));
         let noon = NANOS_PER_DAY / 2;
-        for (ts, equity) in [
-            (noon, 100.0),
-            (noon + 1, 80.0),
-            (NANOS_PER_DAY - 1, 110.0),
-            (3 * NANOS_PER_DAY, 105.0),
-        ] {
+        for (ts, equity) in [(noon, 100.0), (noon + 1, 80.0), (NANOS_PER_DAY - 1, 110.0), (3 * NANOS_PER_DAY, 105.0)] {
             daily.push(ts, equity).unwrap();
         }
         let points: Vec<(i64, f64)> = daily.points().iter().map(|p| (p.day, p.equity)).collect();
         assert_eq!(points, [(-1, 100.0), (0, 110.0), (3, 105.0)]);
-        assert_eq!(
-            daily.max_depth(),
-            Some(80.0 / 100.0 - 1.0),
-            "the fall within the first day is seen"
-        );
+        assert_eq!(daily.max_depth(), Some(80.0 / 100.0 - 1.0), "the fall within the first day is seen");
     }
 
     #[test]
@@ -132,14 +110,8 @@ mod tests {
         let mut daily = DailyEquity::new();
         daily.push(10, 1.0).unwrap();
         let before = daily.clone();
-        assert_eq!(
-            daily.push(9, 2.0),
-            Err(StatsError::OutOfOrder { last: 10, found: 9 })
-        );
-        assert!(matches!(
-            daily.push(11, f64::NAN),
-            Err(StatsError::NotFinite { index: 1, .. })
-        ));
+        assert_eq!(daily.push(9, 2.0), Err(StatsError::OutOfOrder { last: 10, found: 9 }));
+        assert!(matches!(daily.push(11, f64::NAN), Err(StatsError::NotFinite { index: 1, .. })));
         assert_eq!(daily, before);
     }
 

@@ -48,9 +48,7 @@ pub enum StatsError {
         column: usize,
     },
     /// A matrix that should be a covariance or correlation and is not.
-    #[error(
-        "the matrix is not positive definite: pivot {pivot} in row {row}; repair it first (correlation::repair)"
-    )]
+    #[error("the matrix is not positive definite: pivot {pivot} in row {row}; repair it first (correlation::repair)")]
     NotPositiveDefinite {
         /// Row at which the factorisation stopped.
         row: usize,
@@ -89,27 +87,11 @@ pub enum StatsError {
 pub(super) fn check_finite(what: &'static str, values: &[f64]) -> Result<(), StatsError> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(index) => Err(StatsError::NotFinite {
-            what,
-            index,
-            value: values[index],
-        }),
+        Some(index) => Err(StatsError::NotFinite { what, index, value: values[index] }),
     }
 }
 
 /// Refuses a length other than the expected one.
-pub(super) fn check_length(
-    what: &'static str,
-    values: &[f64],
-    expected: usize,
-) -> Result<(), StatsError> {
-    if values.len() == expected {
-        Ok(())
-    } else {
-        Err(StatsError::Length {
-            what,
-            expected,
-            found: values.len(),
-        })
-    }
+pub(super) fn check_length(what: &'static str, values: &[f64], expected: usize) -> Result<(), StatsError> {
+    if values.len() == expected { Ok(()) } else { Err(StatsError::Length { what, expected, found: values.len() }) }
 }

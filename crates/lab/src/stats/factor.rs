@@ -40,27 +40,16 @@ pub fn regress(returns: &[f64], benchmark: &[f64]) -> Option<Regression> {
     let n = returns.len() as f64;
     let beta = finite(moments.xy / moments.xx)?;
     let alpha = finite(moments.mean_y - beta * moments.mean_x)?;
-    let residual: f64 = returns
-        .iter()
-        .zip(benchmark)
-        .map(|(y, x)| ((y - moments.mean_y) - beta * (x - moments.mean_x)).powi(2))
-        .sum();
-    let residual_deviation = if returns.len() > 2 {
-        finite((residual / (n - 2.0)).sqrt())
-    } else {
-        None
-    };
+    let residual: f64 =
+        returns.iter().zip(benchmark).map(|(y, x)| ((y - moments.mean_y) - beta * (x - moments.mean_x)).powi(2)).sum();
+    let residual_deviation = if returns.len() > 2 { finite((residual / (n - 2.0)).sqrt()) } else { None };
     Some(Regression {
         alpha,
         beta,
         alpha_error: residual_deviation
             .map(|sd| sd * (n.recip() + moments.mean_x * moments.mean_x / moments.xx).sqrt()),
         beta_error: residual_deviation.map(|sd| sd / moments.xx.sqrt()),
-        r_squared: if moments.yy == 0.0 {
-            None
-        } else {
-            finite(1.0 - residual / moments.yy)
-        },
+        r_squared: if moments.yy == 0.0 { None } else { finite(1.0 - residual / moments.yy) },
         residual_deviation,
         observations: returns.len(),
     })
@@ -93,13 +82,7 @@ impl Moments {
         let (mean_y, mean_x) = (sample::mean(y)?, sample::mean(x)?);
         let y: Vec<f64> = y.iter().map(|v| v - mean_y).collect();
         let x: Vec<f64> = x.iter().map(|v| v - mean_x).collect();
-        Some(Self {
-            mean_y,
-            mean_x,
-            xx: dot(&x, &x),
-            xy: dot(&x, &y),
-            yy: dot(&y, &y),
-        })
+        Some(Self { mean_y, mean_x, xx: dot(&x, &x), xy: dot(&x, &y), yy: dot(&y, &y) })
     }
 }
 
@@ -120,19 +103,10 @@ mod tests {
         assert_close(fit.alpha_error.unwrap(), golden.number("/alpha_se"));
         assert_close(fit.beta_error.unwrap(), golden.number("/beta_se"));
         assert_close(fit.r_squared.unwrap(), golden.number("/r_squared"));
-        assert_close(
-            fit.residual_deviation.unwrap(),
-            golden.number("/residual_sd"),
-        );
-        assert_close(
-            fit.annual_alpha(252.0).unwrap(),
-            golden.number("/empyrical_alpha"),
-        );
+        assert_close(fit.residual_deviation.unwrap(), golden.number("/residual_sd"));
+        assert_close(fit.annual_alpha(252.0).unwrap(), golden.number("/empyrical_alpha"));
         assert_close(fit.beta, golden.number("/empyrical_beta"));
-        assert_close(
-            correlation(&returns, &benchmark).unwrap(),
-            golden.number("/pearson"),
-        );
+        assert_close(correlation(&returns, &benchmark).unwrap(), golden.number("/pearson"));
     }
 
     #[test]

@@ -8,12 +8,7 @@ pub(super) struct Golden(Value);
 
 macro_rules! golden_file {
     ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/stats/",
-            $name,
-            ".json"
-        ))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/stats/", $name, ".json"))
     };
 }
 
@@ -42,28 +37,16 @@ impl Golden {
 
     /// The list of numbers at a path.
     pub(super) fn numbers(&self, pointer: &str) -> Vec<f64> {
-        self.value(pointer)
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|v| v.as_f64().unwrap())
-            .collect()
+        self.value(pointer).as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
     }
 
     /// The list of rows at a path.
     pub(super) fn rows(&self, pointer: &str) -> Vec<Vec<Value>> {
-        self.value(pointer)
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|v| v.as_array().unwrap().clone())
-            .collect()
+        self.value(pointer).as_array().unwrap().iter().map(|v| v.as_array().unwrap().clone()).collect()
     }
 
     fn value(&self, pointer: &str) -> &Value {
-        self.0
-            .pointer(pointer)
-            .unwrap_or_else(|| panic!("no {pointer} in the golden file"))
+        self.0.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in the golden file"))
     }
 }
 

@@ -22,16 +22,9 @@ impl LeastSquares {
     pub(super) fn new(mut columns: Vec<Vec<f64>>, dependent: Vec<f64>) -> Result<Self, StatsError> {
         let rows = dependent.len();
         let count = columns.len();
-        assert!(
-            columns.iter().all(|column| column.len() == rows),
-            "columns have the length of the dependent series"
-        );
+        assert!(columns.iter().all(|column| column.len() == rows), "columns have the length of the dependent series");
         if rows <= count {
-            return Err(StatsError::TooFew {
-                what: "regression",
-                needed: count + 1,
-                found: rows,
-            });
+            return Err(StatsError::TooFew { what: "regression", needed: count + 1, found: rows });
         }
         let mut effects = dependent;
         let mut triangle = Vec::with_capacity(count);
@@ -58,11 +51,7 @@ impl LeastSquares {
             entries.push(diagonal);
             triangle.push(entries);
         }
-        Ok(Self {
-            rows,
-            triangle,
-            effects,
-        })
+        Ok(Self { rows, triangle, effects })
     }
 
     /// Residual sum of squares of the regression on the first `columns` columns only.
@@ -94,8 +83,7 @@ impl LeastSquares {
             let unit = if row == index { 1.0 } else { 0.0 };
             solution[row] = (unit - known) / self.triangle[row][row];
         }
-        let variance =
-            self.residual_sum(count) / (self.rows - count) as f64 * dot(&solution, &solution);
+        let variance = self.residual_sum(count) / (self.rows - count) as f64 * dot(&solution, &solution);
         self.coefficients()[index] / variance.sqrt()
     }
 }
@@ -114,14 +102,8 @@ mod tests {
         let coefficients = fit.coefficients();
         assert_close(coefficients[0], golden.number("/alpha"));
         assert_close(coefficients[1], golden.number("/beta"));
-        assert_close(
-            fit.t_statistic(0),
-            golden.number("/alpha") / golden.number("/alpha_se"),
-        );
-        assert_close(
-            fit.t_statistic(1),
-            golden.number("/beta") / golden.number("/beta_se"),
-        );
+        assert_close(fit.t_statistic(0), golden.number("/alpha") / golden.number("/alpha_se"));
+        assert_close(fit.t_statistic(1), golden.number("/beta") / golden.number("/beta_se"));
     }
 
     #[test]

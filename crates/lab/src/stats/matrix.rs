@@ -19,11 +19,7 @@ impl<'a> Panel<'a> {
     /// `count` series of `values.len() / count` values each.
     pub fn new(values: &'a [f64], count: usize) -> Result<Self, StatsError> {
         if count == 0 {
-            return Err(StatsError::TooFew {
-                what: "panel",
-                needed: 1,
-                found: 0,
-            });
+            return Err(StatsError::TooFew { what: "panel", needed: 1, found: 0 });
         }
         let length = values.len() / count;
         check_length("panel", values, length * count)?;
@@ -94,11 +90,7 @@ impl SquareMatrix {
 
     /// Entry at (row, column). Panics outside.
     pub fn get(&self, row: usize, column: usize) -> f64 {
-        assert!(
-            row < self.size && column < self.size,
-            "({row}, {column}) is outside a matrix of {}",
-            self.size
-        );
+        assert!(row < self.size && column < self.size, "({row}, {column}) is outside a matrix of {}", self.size);
         self.values[row * self.size + column]
     }
 
@@ -161,10 +153,7 @@ impl SquareMatrix {
                 row[column] = (entry - dot(&row[..column], &pivot_row[..column])) / root;
             }
         }
-        Ok(Self {
-            size: n,
-            values: lower,
-        })
+        Ok(Self { size: n, values: lower })
     }
 
     /// The `x` with `self x = right`, for a positive definite matrix.
@@ -216,10 +205,7 @@ impl SquareMatrix {
                 }
             }
         }
-        assert!(
-            converged,
-            "Jacobi rotations of a finite symmetric matrix converge"
-        );
+        assert!(converged, "Jacobi rotations of a finite symmetric matrix converge");
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|i, j| a[i * n + i].total_cmp(&a[j * n + j]));
         let values = order.iter().map(|i| a[i * n + i]).collect();
@@ -271,12 +257,7 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     debug_assert_eq!(a.len(), b.len());
     let mut sums = [0.0; LANES];
     let (heads, others) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = heads
-        .remainder()
-        .iter()
-        .zip(others.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let rest: f64 = heads.remainder().iter().zip(others.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in heads.zip(others) {
         for lane in 0..LANES {
             sums[lane] += x[lane] * y[lane];
@@ -300,36 +281,20 @@ mod tests {
     fn cholesky_and_eigenvalues_equal_numpy() {
         let golden = Golden::open("factor");
         let matrix = golden_correlation();
-        assert_all_close(
-            matrix.cholesky().unwrap().as_slice(),
-            &golden.numbers("/cholesky"),
-        );
-        assert_all_close(
-            &matrix.eigen().unwrap().values,
-            &golden.numbers("/eigenvalues"),
-        );
+        assert_all_close(matrix.cholesky().unwrap().as_slice(), &golden.numbers("/cholesky"));
+        assert_all_close(&matrix.eigen().unwrap().values, &golden.numbers("/eigenvalues"));
     }
 
     #[test]
     fn an_indefinite_matrix_has_no_factor() {
         let broken = SquareMatrix::new(Golden::open("factor").numbers("/broken"), 8).unwrap();
-        assert!(matches!(
-            broken.cholesky(),
-            Err(StatsError::NotPositiveDefinite { .. })
-        ));
-        assert!(matches!(
-            broken.semidefinite_cholesky(),
-            Err(StatsError::NotPositiveDefinite { .. })
-        ));
+        assert!(matches!(broken.cholesky(), Err(StatsError::NotPositiveDefinite { .. })));
+        assert!(matches!(broken.semidefinite_cholesky(), Err(StatsError::NotPositiveDefinite { .. })));
     }
 
     #[test]
     fn an_asset_twice_is_semidefinite() {
-        let twice = SquareMatrix::new(
-            vec![0.04, 0.04, 0.01, 0.04, 0.04, 0.01, 0.01, 0.01, 0.09],
-            3,
-        )
-        .unwrap();
+        let twice = SquareMatrix::new(vec![0.04, 0.04, 0.01, 0.04, 0.04, 0.01, 0.01, 0.01, 0.09], 3).unwrap();
         assert!(twice.cholesky().is_err());
         let lower = twice.semidefinite_cholesky().unwrap();
         let product = SquareMatrix::from_fn(3, |i, j| dot(lower.row(i), lower.row(j)));
@@ -338,28 +303,12 @@ mod tests {
 
     #[test]
     fn shapes_are_checked() {
-        assert!(matches!(
-            Panel::new(&[1.0; 7], 3),
-            Err(StatsError::Length {
-                expected: 6,
-                found: 7,
-                ..
-            })
-        ));
+        assert!(matches!(Panel::new(&[1.0; 7], 3), Err(StatsError::Length { expected: 6, found: 7, .. })));
         assert!(matches!(Panel::new(&[], 0), Err(StatsError::TooFew { .. })));
-        assert!(matches!(
-            Panel::new(&[1.0, f64::NAN], 1),
-            Err(StatsError::NotFinite { index: 1, .. })
-        ));
-        assert!(matches!(
-            SquareMatrix::new(vec![1.0; 3], 2),
-            Err(StatsError::Length { .. })
-        ));
+        assert!(matches!(Panel::new(&[1.0, f64::NAN], 1), Err(StatsError::NotFinite { index: 1, .. })));
+        assert!(matches!(SquareMatrix::new(vec![1.0; 3], 2), Err(StatsError::Length { .. })));
         let skewed = SquareMatrix::new(vec![1.0, 0.5, 0.4, 1.0], 2).unwrap();
-        assert_eq!(
-            skewed.cholesky(),
-            Err(StatsError::NotSymmetric { row: 1, column: 0 })
-        );
+        assert_eq!(skewed.cholesky(), Err(StatsError::NotSymmetric { row: 1, column: 0 }));
     }
 
     fn symmetric(n: usize, seeds: &[f64]) -> SquareMatrix {

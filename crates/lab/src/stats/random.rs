@@ -35,10 +35,7 @@ impl Xoshiro {
             source = source.wrapping_add(GOLDEN);
             mix(source)
         });
-        Self {
-            state,
-            layers: Layers::shared(),
-        }
+        Self { state, layers: Layers::shared() }
     }
 
     /// The next 64 bits.
@@ -166,10 +163,7 @@ mod tests {
     #[test]
     fn xoshiro_equals_the_published_sequence() {
         // State 1, 2, 3, 4, from the reference implementation in C.
-        let mut random = Xoshiro {
-            state: [1, 2, 3, 4],
-            layers: Layers::shared(),
-        };
+        let mut random = Xoshiro { state: [1, 2, 3, 4], layers: Layers::shared() };
         let found: Vec<u64> = (0..6).map(|_| random.bits()).collect();
         let expected = [
             41_943_041,
@@ -203,26 +197,17 @@ mod tests {
         assert!(sample::excess_kurtosis(&values).unwrap().abs() < 4.0 * (24.0 / n).sqrt());
         values.sort_by(f64::total_cmp);
         // Kolmogorov and Smirnov: 1.95 / sqrt(n) is passed by chance once in a thousand seeds.
-        let distance = values
-            .iter()
-            .enumerate()
-            .map(|(i, x)| (normal::cdf(*x) - (i as f64 + 0.5) / n).abs())
-            .fold(0.0, f64::max);
+        let distance =
+            values.iter().enumerate().map(|(i, x)| (normal::cdf(*x) - (i as f64 + 0.5) / n).abs()).fold(0.0, f64::max);
         assert!(distance < 1.95 / n.sqrt(), "{distance}");
         // Beyond the ziggurat's base, where a share of 5.76e-4 lies in both tails together.
         let beyond = values.iter().filter(|x| x.abs() > TAIL_START).count() as f64;
         let expected = n * 2.0 * normal::cdf(-TAIL_START);
-        assert!(
-            (beyond - expected).abs() < 4.0 * expected.sqrt(),
-            "{beyond} of {expected}"
-        );
+        assert!((beyond - expected).abs() < 4.0 * expected.sqrt(), "{beyond} of {expected}");
         // Farther than any layer reaches, so only the tail's own sampler gets there.
         let far = values.iter().filter(|x| x.abs() > 4.0).count() as f64;
         let expected = n * 2.0 * normal::cdf(-4.0);
-        assert!(
-            (far - expected).abs() < 4.0 * expected.sqrt(),
-            "{far} of {expected}"
-        );
+        assert!((far - expected).abs() < 4.0 * expected.sqrt(), "{far} of {expected}");
     }
 
     #[test]
@@ -235,10 +220,7 @@ mod tests {
         let found: Vec<f64> = (0..count).map(|_| random.normal()).collect();
         assert_all_close(&found[..8], &golden.numbers("/first"));
         assert_close(found[count - 1], golden.number("/last"));
-        assert!(
-            found.iter().any(|x| x.abs() > TAIL_START),
-            "the tail was drawn from on the way"
-        );
+        assert!(found.iter().any(|x| x.abs() > TAIL_START), "the tail was drawn from on the way");
     }
 
     #[test]
@@ -247,10 +229,7 @@ mod tests {
         assert_ne!(first(1, 0), first(1, 1));
         assert_ne!(first(1, 0), first(2, 0));
         assert_eq!(first(1, 5), first(1, 5));
-        let mut zero = Xoshiro {
-            state: [0; 4],
-            layers: Layers::shared(),
-        };
+        let mut zero = Xoshiro { state: [0; 4], layers: Layers::shared() };
         assert!(zero.uniform() > 0.0, "even of bits that are all zero");
     }
 }

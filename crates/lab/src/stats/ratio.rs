@@ -15,21 +15,13 @@ const RESOLUTION: f64 = 8.0 * f64::EPSILON;
 /// `risk_free` is per period; see [`returns::rate_per_period`].
 pub fn sharpe(returns: &[f64], risk_free: f64, periods: f64) -> Option<f64> {
     // Subtracting a constant leaves the deviation as it is.
-    divide(
-        sample::mean(returns)? - risk_free,
-        sample::standard_deviation(returns)?,
-        periods.sqrt(),
-    )
+    divide(sample::mean(returns)? - risk_free, sample::standard_deviation(returns)?, periods.sqrt())
 }
 
 /// Annualised Sortino ratio, `mean(r - required) / downside deviation * sqrt(periods)`; `required`
 /// is per period.
 pub fn sortino(returns: &[f64], required: f64, periods: f64) -> Option<f64> {
-    divide(
-        sample::mean(returns)? - required,
-        downside_deviation(returns, required)?,
-        periods.sqrt(),
-    )
+    divide(sample::mean(returns)? - required, downside_deviation(returns, required)?, periods.sqrt())
 }
 
 /// Root mean square of the shortfalls below `required` over all `n` periods, not annualised
@@ -39,10 +31,7 @@ pub fn downside_deviation(returns: &[f64], required: f64) -> Option<f64> {
     if returns.is_empty() || !all_finite(returns) || !required.is_finite() {
         return None;
     }
-    let squares: f64 = returns
-        .iter()
-        .map(|earned| (earned - required).min(0.0).powi(2))
-        .sum();
+    let squares: f64 = returns.iter().map(|earned| (earned - required).min(0.0).powi(2)).sum();
     finite((squares / returns.len() as f64).sqrt())
 }
 
@@ -83,11 +72,7 @@ pub fn omega(returns: &[f64], threshold: f64) -> Option<f64> {
 }
 
 fn divide(reward: f64, risk: f64, scale: f64) -> Option<f64> {
-    if risk <= RESOLUTION {
-        None
-    } else {
-        finite(reward / risk * scale)
-    }
+    if risk <= RESOLUTION { None } else { finite(reward / risk * scale) }
 }
 
 #[cfg(test)]
@@ -101,26 +86,14 @@ mod tests {
     fn equal_to_empyrical_on_real_prices() {
         let (golden, rf) = (Golden::open("ratio"), Golden::open("series").number("/rf"));
         let (returns, benchmark) = (golden_returns("AAPL"), golden_returns("MSFT"));
-        assert_close(
-            sharpe(&returns, rf, 252.0).unwrap(),
-            golden.number("/sharpe"),
-        );
-        assert_close(
-            sharpe(&returns, 0.0, 252.0).unwrap(),
-            golden.number("/sharpe_zero"),
-        );
-        assert_close(
-            sortino(&returns, rf, 252.0).unwrap(),
-            golden.number("/sortino"),
-        );
+        assert_close(sharpe(&returns, rf, 252.0).unwrap(), golden.number("/sharpe"));
+        assert_close(sharpe(&returns, 0.0, 252.0).unwrap(), golden.number("/sharpe_zero"));
+        assert_close(sortino(&returns, rf, 252.0).unwrap(), golden.number("/sortino"));
         let downside = downside_deviation(&returns, rf).unwrap() * 252f64.sqrt();
         assert_close(downside, golden.number("/downside"));
         assert_close(calmar(&returns, 252.0).unwrap(), golden.number("/calmar"));
         assert_close(omega(&returns, rf).unwrap(), golden.number("/omega"));
-        assert_close(
-            information(&returns, &benchmark, 252.0).unwrap(),
-            golden.number("/information"),
-        );
+        assert_close(information(&returns, &benchmark, 252.0).unwrap(), golden.number("/information"));
     }
 
     #[test]
@@ -137,10 +110,7 @@ mod tests {
     fn the_rounding_of_steady_growth_is_no_risk() {
         let equity: Vec<f64> = (0..250).map(|day| 97.3 * 1.0007f64.powi(day)).collect();
         let steady = returns::simple(&equity).unwrap();
-        assert!(
-            sample::standard_deviation(&steady).unwrap() > 0.0,
-            "rounding shows in the returns"
-        );
+        assert!(sample::standard_deviation(&steady).unwrap() > 0.0, "rounding shows in the returns");
         assert_eq!(sharpe(&steady, 0.0, 252.0), None);
     }
 

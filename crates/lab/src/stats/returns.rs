@@ -13,23 +13,13 @@ use super::sample::{self, all_finite, finite};
 /// Simple returns `e[i] / e[i-1] - 1`; empty for fewer than two values, `None` if a value is not a
 /// positive number.
 pub fn simple(equity: &[f64]) -> Option<Vec<f64>> {
-    positive(equity).then(|| {
-        equity
-            .windows(2)
-            .map(|pair| pair[1] / pair[0] - 1.0)
-            .collect()
-    })
+    positive(equity).then(|| equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect())
 }
 
 /// Log returns `ln(e[i] / e[i-1])`; empty for fewer than two values, `None` if a value is not a
 /// positive number.
 pub fn log(equity: &[f64]) -> Option<Vec<f64>> {
-    positive(equity).then(|| {
-        equity
-            .windows(2)
-            .map(|pair| (pair[1] / pair[0]).ln())
-            .collect()
-    })
+    positive(equity).then(|| equity.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect())
 }
 
 /// The curve that starts at `start` and earns `returns`; one value longer than `returns`.
@@ -67,14 +57,12 @@ pub fn annual_volatility(returns: &[f64], periods: f64) -> Option<f64> {
 
 /// Highest single return.
 pub fn best(returns: &[f64]) -> Option<f64> {
-    (!returns.is_empty() && all_finite(returns))
-        .then(|| returns.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    (!returns.is_empty() && all_finite(returns)).then(|| returns.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// Lowest single return.
 pub fn worst(returns: &[f64]) -> Option<f64> {
-    (!returns.is_empty() && all_finite(returns))
-        .then(|| returns.iter().copied().fold(f64::INFINITY, f64::min))
+    (!returns.is_empty() && all_finite(returns)).then(|| returns.iter().copied().fold(f64::INFINITY, f64::min))
 }
 
 /// The rate per period that compounds to `annual` over `periods`: `(1 + annual)^(1 / periods) - 1`.
@@ -104,10 +92,7 @@ pub fn monthly(points: &[EquityPoint]) -> Option<Vec<MonthReturn>> {
     let Some(first) = points.first() else {
         return Some(months);
     };
-    if !points
-        .iter()
-        .all(|point| point.equity.is_finite() && point.equity > 0.0)
-    {
+    if !points.iter().all(|point| point.equity.is_finite() && point.equity > 0.0) {
         return None;
     }
     let mut base = first.equity;
@@ -118,20 +103,12 @@ pub fn monthly(points: &[EquityPoint]) -> Option<Vec<MonthReturn>> {
         }
         let (year, month) = calendar_month(point.day)?;
         match months.last_mut() {
-            Some(MonthReturn {
-                year: y,
-                month: m,
-                value,
-            }) if (*y, *m) == (year, month) => {
+            Some(MonthReturn { year: y, month: m, value }) if (*y, *m) == (year, month) => {
                 *value = point.equity / base - 1.0;
             }
             _ => {
                 base = last.equity;
-                months.push(MonthReturn {
-                    year,
-                    month,
-                    value: point.equity / base - 1.0,
-                });
+                months.push(MonthReturn { year, month, value: point.equity / base - 1.0 });
             }
         }
         last = *point;
@@ -162,19 +139,10 @@ mod tests {
         let equity = Golden::open("series").numbers("/AAPL");
         let returns = golden_returns("AAPL");
         assert_close(returns.iter().sum(), golden.number("/simple_sum"));
-        assert_close(
-            log(&equity).unwrap().iter().sum(),
-            golden.number("/log_sum"),
-        );
+        assert_close(log(&equity).unwrap().iter().sum(), golden.number("/log_sum"));
         assert_close(total(&returns).unwrap(), golden.number("/total"));
-        assert_close(
-            annual_growth(&returns, 252.0).unwrap(),
-            golden.number("/cagr"),
-        );
-        assert_close(
-            annual_volatility(&returns, 252.0).unwrap(),
-            golden.number("/volatility"),
-        );
+        assert_close(annual_growth(&returns, 252.0).unwrap(), golden.number("/cagr"));
+        assert_close(annual_volatility(&returns, 252.0).unwrap(), golden.number("/volatility"));
         assert_close(best(&returns).unwrap(), golden.number("/best"));
         assert_close(worst(&returns).unwrap(), golden.number("/worst"));
         let series = Golden::open("series");
@@ -188,10 +156,7 @@ mod tests {
             .numbers("/day")
             .iter()
             .zip(series.numbers("/AAPL"))
-            .map(|(day, equity)| EquityPoint {
-                day: *day as i64,
-                equity,
-            })
+            .map(|(day, equity)| EquityPoint { day: *day as i64, equity })
             .collect();
         let months = monthly(&points).unwrap();
         let expected = Golden::open("returns").rows("/monthly");
@@ -219,13 +184,7 @@ mod tests {
         assert_eq!(best(&[]), None);
         assert_eq!(worst(&[0.1, f64::NAN]), None);
         assert_eq!(monthly(&[]), Some(vec![]));
-        assert_eq!(
-            monthly(&[EquityPoint {
-                day: 3,
-                equity: 1.0
-            }]),
-            Some(vec![])
-        );
+        assert_eq!(monthly(&[EquityPoint { day: 3, equity: 1.0 }]), Some(vec![]));
     }
 
     #[test]

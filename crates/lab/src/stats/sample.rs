@@ -143,10 +143,7 @@ mod tests {
         assert_close(mean(&returns).unwrap(), golden.number("/mean"));
         assert_close(standard_deviation(&returns).unwrap(), golden.number("/sd"));
         assert_close(skew(&returns).unwrap(), ratio.number("/skew"));
-        assert_close(
-            excess_kurtosis(&returns).unwrap(),
-            ratio.number("/kurtosis"),
-        );
+        assert_close(excess_kurtosis(&returns).unwrap(), ratio.number("/kurtosis"));
     }
 
     #[test]
@@ -172,20 +169,13 @@ mod tests {
             assert_eq!(quantile(&holed, 0.5, Convention::Linear), None);
         }
         assert_eq!(quantile(&[1.0, 2.0], 1.5, Convention::Linear), None);
-        assert_eq!(
-            mean(&[f64::MAX, f64::MAX, -f64::MAX]),
-            None,
-            "an overflow is not a mean"
-        );
+        assert_eq!(mean(&[f64::MAX, f64::MAX, -f64::MAX]), None, "an overflow is not a mean");
     }
 
     #[test]
     fn the_mean_of_a_large_offset_keeps_the_deviation() {
         // numpy: np.std([1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16], ddof=1) ** 2 == 30.0
-        assert_close(
-            variance(&[1e9 + 4.0, 1e9 + 7.0, 1e9 + 13.0, 1e9 + 16.0]).unwrap(),
-            30.0,
-        );
+        assert_close(variance(&[1e9 + 4.0, 1e9 + 7.0, 1e9 + 13.0, 1e9 + 16.0]).unwrap(), 30.0);
     }
 
     proptest! {

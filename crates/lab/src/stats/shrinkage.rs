@@ -34,75 +34,34 @@ pub struct Shrunk {
 pub fn shrink(panel: &Panel<'_>, target: Target) -> Result<Shrunk, StatsError> {
     let (count, length) = (panel.count(), panel.length());
     if length < 2 {
-        return Err(StatsError::TooFew {
-            what: "panel",
-            needed: 2,
-            found: length,
-        });
+        return Err(StatsError::TooFew { what: "panel", needed: 2, found: length });
     }
     let mut centred = Vec::with_capacity(count);
     for index in 0..count {
         let series = panel.series(index);
-        let mean = sample::mean(series).ok_or(StatsError::NotFinite {
-            what: "mean",
-            index,
-            value: f64::INFINITY,
-        })?;
-        centred.push(
-            series
-                .iter()
-                .map(|value| value - mean)
-                .collect::<Vec<f64>>(),
-        );
+        let mean = sample::mean(series).ok_or(StatsError::NotFinite { what: "mean", index, value: f64::INFINITY })?;
+        centred.push(series.iter().map(|value| value - mean).collect::<Vec<f64>>());
     }
     let n = length as f64;
-    let covariance = SquareMatrix::from_fn(count, |i, j| {
-        dot(&centred[i.max(j)], &centred[i.min(j)]) / n
-    });
-    let squares: Vec<Vec<f64>> = centred
-        .iter()
-        .map(|s| s.iter().map(|x| x * x).collect())
-        .collect();
+    let covariance = SquareMatrix::from_fn(count, |i, j| dot(&centred[i.max(j)], &centred[i.min(j)]) / n);
+    let squares: Vec<Vec<f64>> = centred.iter().map(|s| s.iter().map(|x| x * x).collect()).collect();
     // Variance of each covariance entry, times n.
-    let entry_noise = SquareMatrix::from_fn(count, |i, j| {
-        dot(&squares[i], &squares[j]) / n - covariance.get(i, j).powi(2)
-    });
+    let entry_noise =
+        SquareMatrix::from_fn(count, |i, j| dot(&squares[i], &squares[j]) / n - covariance.get(i, j).powi(2));
     let noise: f64 = entry_noise.as_slice().iter().sum();
     let (goal, along) = match target {
         Target::Identity => (scaled_identity(&covariance), 0.0),
         Target::ConstantCorrelation => {
             let (goal, mean_correlation) = constant_correlation(&covariance)?;
-            (
-                goal,
-                noise_along_target(
-                    &centred,
-                    &squares,
-                    &covariance,
-                    &entry_noise,
-                    mean_correlation,
-                ),
-            )
+            (goal, noise_along_target(&centred, &squares, &covariance, &entry_noise, mean_correlation))
         }
     };
-    let distance: f64 = goal
-        .as_slice()
-        .iter()
-        .zip(covariance.as_slice())
-        .map(|(f, s)| (f - s).powi(2))
-        .sum();
+    let distance: f64 = goal.as_slice().iter().zip(covariance.as_slice()).map(|(f, s)| (f - s).powi(2)).sum();
     // A sample that is its own target needs no weight on it.
-    let intensity = if distance == 0.0 {
-        0.0
-    } else {
-        ((noise - along) / distance / n).clamp(0.0, 1.0)
-    };
-    let covariance = SquareMatrix::from_fn(count, |i, j| {
-        intensity * goal.get(i, j) + (1.0 - intensity) * covariance.get(i, j)
-    });
-    Ok(Shrunk {
-        covariance,
-        intensity,
-    })
+    let intensity = if distance == 0.0 { 0.0 } else { ((noise - along) / distance / n).clamp(0.0, 1.0) };
+    let covariance =
+        SquareMatrix::from_fn(count, |i, j| intensity * goal.get(i, j) + (1.0 - intensity) * covariance.get(i, j));
+    Ok(Shrunk { covariance, intensity })
 }
 
 fn scaled_identity(covariance: &SquareMatrix) -> SquareMatrix {
@@ -115,20 +74,12 @@ fn scaled_identity(covariance: &SquareMatrix) -> SquareMatrix {
 fn constant_correlation(covariance: &SquareMatrix) -> Result<(SquareMatrix, f64), StatsError> {
     let n = covariance.size();
     if n < 2 {
-        return Err(StatsError::TooFew {
-            what: "panel (series)",
-            needed: 2,
-            found: n,
-        });
+        return Err(StatsError::TooFew { what: "panel (series)", needed: 2, found: n });
     }
     let correlation = super::correlation::from_covariance(covariance)?;
     let mean = (correlation.as_slice().iter().sum::<f64>() - n as f64) / (n * (n - 1)) as f64;
     let goal = SquareMatrix::from_fn(n, |i, j| {
-        if i == j {
-            covariance.get(i, i)
-        } else {
-            mean * (covariance.get(i, i) * covariance.get(j, j)).sqrt()
-        }
+        if i == j { covariance.get(i, i) } else { mean * (covariance.get(i, i) * covariance.get(j, j)).sqrt() }
     });
     Ok((goal, mean))
 }
@@ -168,51 +119,26 @@ mod tests {
         let values = Golden::open("series").numbers("/panel");
         let shrunk = shrink(&Panel::new(&values, 8).unwrap(), Target::Identity).unwrap();
         assert_close(shrunk.intensity, golden.number("/identity_delta"));
-        assert_all_close(
-            shrunk.covariance.as_slice(),
-            &golden.numbers("/identity_shrunk"),
-        );
+        assert_all_close(shrunk.covariance.as_slice(), &golden.numbers("/identity_shrunk"));
     }
 
     #[test]
     fn constant_correlation_target_equals_pyportfolioopt() {
         let golden = Golden::open("factor");
         let values = Golden::open("series").numbers("/panel");
-        let shrunk = shrink(
-            &Panel::new(&values, 8).unwrap(),
-            Target::ConstantCorrelation,
-        )
-        .unwrap();
+        let shrunk = shrink(&Panel::new(&values, 8).unwrap(), Target::ConstantCorrelation).unwrap();
         assert_close(shrunk.intensity, golden.number("/constant_delta"));
-        assert_all_close(
-            shrunk.covariance.as_slice(),
-            &golden.numbers("/constant_shrunk"),
-        );
+        assert_all_close(shrunk.covariance.as_slice(), &golden.numbers("/constant_shrunk"));
     }
 
     #[test]
     fn more_series_than_observations_still_has_a_cholesky_factor() {
         let values = Golden::open("series").numbers("/panel");
-        let few: Vec<f64> = (0..8)
-            .flat_map(|i| values[i * 120..i * 120 + 5].to_vec())
-            .collect();
+        let few: Vec<f64> = (0..8).flat_map(|i| values[i * 120..i * 120 + 5].to_vec()).collect();
         let panel = Panel::new(&few, 8).unwrap();
-        assert!(
-            super::super::correlation::covariance(&panel)
-                .unwrap()
-                .eigen()
-                .unwrap()
-                .values[0]
-                < 1e-12
-        );
+        assert!(super::super::correlation::covariance(&panel).unwrap().eigen().unwrap().values[0] < 1e-12);
         for target in [Target::Identity, Target::ConstantCorrelation] {
-            assert!(
-                shrink(&panel, target)
-                    .unwrap()
-                    .covariance
-                    .cholesky()
-                    .is_ok()
-            );
+            assert!(shrink(&panel, target).unwrap().covariance.cholesky().is_ok());
         }
     }
 
@@ -220,16 +146,10 @@ mod tests {
     fn edges() {
         let panel = [0.1, 0.2, 0.3, 0.5, 0.5, 0.5];
         let panel = Panel::new(&panel, 2).unwrap();
-        assert_eq!(
-            shrink(&panel, Target::ConstantCorrelation),
-            Err(StatsError::Constant { series: 1 })
-        );
+        assert_eq!(shrink(&panel, Target::ConstantCorrelation), Err(StatsError::Constant { series: 1 }));
         assert!(shrink(&panel, Target::Identity).is_ok());
         let single = Panel::new(&[0.1, 0.2, 0.4], 1).unwrap();
-        assert!(matches!(
-            shrink(&single, Target::ConstantCorrelation),
-            Err(StatsError::TooFew { .. })
-        ));
+        assert!(matches!(shrink(&single, Target::ConstantCorrelation), Err(StatsError::TooFew { .. })));
         assert_eq!(shrink(&single, Target::Identity).unwrap().intensity, 0.0);
     }
 }

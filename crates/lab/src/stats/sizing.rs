@@ -26,11 +26,7 @@ pub fn kelly_binary(probability: f64, win: f64, loss: f64) -> Option<f64> {
 /// `None` for a constant sample, for which no bet would be large enough.
 pub fn kelly_returns(returns: &[f64], risk_free: f64) -> Option<f64> {
     let variance = sample::variance(returns)?;
-    if variance == 0.0 {
-        None
-    } else {
-        finite((sample::mean(returns)? - risk_free) / variance)
-    }
+    if variance == 0.0 { None } else { finite((sample::mean(returns)? - risk_free) / variance) }
 }
 
 /// Kelly fractions for several assets at once, `covariance^-1 excess` (Thorp 2006). `excess` are
@@ -122,14 +118,8 @@ mod tests {
         // Thorp (2006), the S&P 500: mean 0.11, rate 0.06, deviation 0.15 make 2.22.
         let returns = [0.11 - 0.15, 0.11, 0.11 + 0.15];
         assert_close(kelly_returns(&returns, 0.06).unwrap(), 0.05 / 0.0225);
-        assert_close(
-            fixed_fractional(100_000.0, 0.02, 50.0, 48.0).unwrap(),
-            1000.0,
-        );
-        assert_close(
-            fixed_fractional(100_000.0, 0.02, 48.0, 50.0).unwrap(),
-            1000.0,
-        );
+        assert_close(fixed_fractional(100_000.0, 0.02, 50.0, 48.0).unwrap(), 1000.0);
+        assert_close(fixed_fractional(100_000.0, 0.02, 48.0, 50.0).unwrap(), 1000.0);
     }
 
     #[test]
@@ -151,10 +141,7 @@ mod tests {
         assert_eq!(kelly_returns(&[0.1, f64::NAN], 0.0), None);
         assert_eq!(kelly_binary_shrunk(0, 0, 1.0, 1.0), None);
         assert_eq!(kelly_binary_shrunk(3, 2, 1.0, 1.0), None);
-        assert!(
-            kelly_binary_shrunk(5, 5, 1.0, 1.0).unwrap() < 1.0,
-            "five wins of five prove no certainty"
-        );
+        assert!(kelly_binary_shrunk(5, 5, 1.0, 1.0).unwrap() < 1.0, "five wins of five prove no certainty");
         assert_eq!(fractional(-0.3, 0.5, 1.0), Some(0.0));
         assert_eq!(fractional(3.0, 0.5, 1.0), Some(1.0));
         assert_eq!(fractional(f64::NAN, 0.5, 1.0), None);
@@ -180,17 +167,12 @@ mod tests {
         let mut random = Xoshiro::new(7);
         let (mut plain, mut shrunk) = (0.0, 0.0);
         for _ in 0..10_000 {
-            let returns: Vec<f64> = (0..60)
-                .map(|_| mean + deviation * random.normal())
-                .collect();
+            let returns: Vec<f64> = (0..60).map(|_| mean + deviation * random.normal()).collect();
             plain += growth(kelly_returns(&returns, 0.0).unwrap());
             shrunk += growth(kelly_returns_shrunk(&returns, 0.0).unwrap());
         }
         assert!(shrunk > plain, "shrunk {shrunk}, plain {plain}");
-        assert!(
-            plain < 0.0,
-            "betting the plain estimate loses money on average here: {plain}"
-        );
+        assert!(plain < 0.0, "betting the plain estimate loses money on average here: {plain}");
     }
 
     proptest! {

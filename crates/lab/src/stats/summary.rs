@@ -146,9 +146,7 @@ impl Summary {
         let returns = returns.as_deref();
         let risk_free = returns::rate_per_period(input.risk_free_annual, periods);
         let of = |statistic: fn(&[f64]) -> Option<f64>| returns.and_then(statistic);
-        let over = |statistic: fn(&[f64], f64, f64) -> Option<f64>| {
-            statistic(returns?, risk_free?, periods)
-        };
+        let over = |statistic: fn(&[f64], f64, f64) -> Option<f64>| statistic(returns?, risk_free?, periods);
         let against = Against::new(input, risk_free);
         Self {
             periods_per_year: periods,
@@ -162,24 +160,16 @@ impl Summary {
             annual_volatility: returns.and_then(|r| returns::annual_volatility(r, periods)),
             best_return: of(returns::best),
             worst_return: of(returns::worst),
-            positive_periods: of(|r| {
-                Some(r.iter().filter(|x| **x > 0.0).count() as f64 / r.len() as f64)
-            }),
+            positive_periods: of(|r| Some(r.iter().filter(|x| **x > 0.0).count() as f64 / r.len() as f64)),
             sharpe: over(ratio::sharpe),
             sortino: over(ratio::sortino),
             calmar: returns.and_then(|r| ratio::calmar(r, periods)),
-            omega: returns
-                .zip(risk_free)
-                .and_then(|(r, rate)| ratio::omega(r, rate)),
+            omega: returns.zip(risk_free).and_then(|(r, rate)| ratio::omega(r, rate)),
             max_drawdown: drawdown::max_depth(&equity),
-            longest_drawdown: (!equity.is_empty())
-                .then(|| drawdown::longest(&equity))
-                .flatten(),
+            longest_drawdown: (!equity.is_empty()).then(|| drawdown::longest(&equity)).flatten(),
             drawdowns: deepest(input.equity, &equity),
-            value_at_risk: returns
-                .and_then(|r| tail::historical_var(r, input.tail, Convention::Linear)),
-            expected_shortfall: returns
-                .and_then(|r| tail::historical_cvar(r, input.tail, Convention::Linear)),
+            value_at_risk: returns.and_then(|r| tail::historical_var(r, input.tail, Convention::Linear)),
+            expected_shortfall: returns.and_then(|r| tail::historical_cvar(r, input.tail, Convention::Linear)),
             parametric_value_at_risk: returns.and_then(|r| tail::parametric_var(r, input.tail)),
             skew: of(sample::skew),
             excess_kurtosis: of(sample::excess_kurtosis),
@@ -206,17 +196,10 @@ struct Against {
 impl Against {
     fn new(input: &SummaryInput<'_>, risk_free: Option<f64>) -> Self {
         let (own, other) = common_days(input.equity, input.benchmark);
-        let (Some(own), Some(other), Some(rate)) =
-            (returns::simple(&own), returns::simple(&other), risk_free)
-        else {
+        let (Some(own), Some(other), Some(rate)) = (returns::simple(&own), returns::simple(&other), risk_free) else {
             return Self::default();
         };
-        let excess = |returns: &[f64]| {
-            returns
-                .iter()
-                .map(|earned| earned - rate)
-                .collect::<Vec<f64>>()
-        };
+        let excess = |returns: &[f64]| returns.iter().map(|earned| earned - rate).collect::<Vec<f64>>();
         Self {
             regression: factor::regress(&excess(&own), &excess(&other)),
             correlation: factor::correlation(&own, &other),
@@ -230,10 +213,7 @@ fn common_days(own: &[EquityPoint], other: &[EquityPoint]) -> (Vec<f64>, Vec<f64
     let mut others = other.iter().peekable();
     let mut pairs = (Vec::new(), Vec::new());
     for point in own {
-        while others
-            .next_if(|candidate| candidate.day < point.day)
-            .is_some()
-        {}
+        while others.next_if(|candidate| candidate.day < point.day).is_some() {}
         if let Some(same) = others.next_if(|candidate| candidate.day == point.day) {
             pairs.0.push(point.equity);
             pairs.1.push(same.equity);
@@ -264,13 +244,7 @@ mod tests {
         let series = Golden::open("series");
         let days = series.numbers("/day");
         let values = series.numbers(&format!("/{name}"));
-        days.iter()
-            .zip(values)
-            .map(|(day, equity)| EquityPoint {
-                day: *day as i64,
-                equity,
-            })
-            .collect()
+        days.iter().zip(values).map(|(day, equity)| EquityPoint { day: *day as i64, equity }).collect()
     }
 
     #[test]
@@ -290,65 +264,32 @@ mod tests {
         for (found, expected) in [
             (found.total_return, file("returns").number("/total")),
             (found.annual_growth, file("returns").number("/cagr")),
-            (
-                found.annual_volatility,
-                file("returns").number("/volatility"),
-            ),
+            (found.annual_volatility, file("returns").number("/volatility")),
             (found.best_return, file("returns").number("/best")),
             (found.worst_return, file("returns").number("/worst")),
             (found.sharpe, file("ratio").number("/sharpe")),
             (found.sortino, file("ratio").number("/sortino")),
             (found.calmar, file("ratio").number("/calmar")),
             (found.omega, file("ratio").number("/omega")),
-            (
-                found.information_ratio,
-                file("ratio").number("/information"),
-            ),
+            (found.information_ratio, file("ratio").number("/information")),
             (found.max_drawdown, file("drawdown").number("/max")),
-            (
-                found.value_at_risk,
-                file("tail").number("/historical/0.05/linear"),
-            ),
+            (found.value_at_risk, file("tail").number("/historical/0.05/linear")),
             (found.expected_shortfall, file("tail").number("/cvar/0.05")),
-            (
-                found.parametric_value_at_risk,
-                file("tail").number("/parametric/0.05"),
-            ),
+            (found.parametric_value_at_risk, file("tail").number("/parametric/0.05")),
             (found.skew, file("ratio").number("/skew")),
             (found.excess_kurtosis, file("ratio").number("/kurtosis")),
-            (
-                found.benchmark.map(|fit| fit.beta),
-                file("factor").number("/beta"),
-            ),
-            (
-                found.benchmark_correlation,
-                file("factor").number("/pearson"),
-            ),
-            (
-                found.trades.and_then(|t| t.profit_factor),
-                file("trade").number("/profit_factor"),
-            ),
+            (found.benchmark.map(|fit| fit.beta), file("factor").number("/beta")),
+            (found.benchmark_correlation, file("factor").number("/pearson")),
+            (found.trades.and_then(|t| t.profit_factor), file("trade").number("/profit_factor")),
         ] {
             assert_close(found.unwrap(), expected);
         }
         // Golden alpha is of raw returns: r - f = a' + b (x - f) makes a' = a - f (1 - b).
         let (fit, rf) = (found.benchmark.unwrap(), file("series").number("/rf"));
-        assert_close(
-            fit.alpha,
-            file("factor").number("/alpha") - rf * (1.0 - fit.beta),
-        );
-        assert_eq!(
-            found.longest_drawdown.unwrap() as f64,
-            file("drawdown").number("/longest")
-        );
-        assert_eq!(
-            found.monthly_returns.len(),
-            file("returns").rows("/monthly").len()
-        );
-        assert_eq!(
-            found.drawdowns.len(),
-            file("drawdown").rows("/episodes").len()
-        );
+        assert_close(fit.alpha, file("factor").number("/alpha") - rf * (1.0 - fit.beta));
+        assert_eq!(found.longest_drawdown.unwrap() as f64, file("drawdown").number("/longest"));
+        assert_eq!(found.monthly_returns.len(), file("returns").rows("/monthly").len());
+        assert_eq!(found.drawdowns.len(), file("drawdown").rows("/episodes").len());
         assert_eq!(Some(found.drawdowns[0].depth), found.max_drawdown);
         assert!(found.drawdowns.windows(2).all(|w| w[0].depth <= w[1].depth));
         assert!(found.turnover.unwrap() > 0.0);
@@ -359,59 +300,30 @@ mod tests {
     fn nothing_at_all_is_all_null() {
         let found = Summary::from_equity(&SummaryInput::new(&[]));
         let json = serde_json::to_value(&found).unwrap();
-        let nulls = json
-            .as_object()
-            .unwrap()
-            .values()
-            .filter(|v| v.is_null())
-            .count();
+        let nulls = json.as_object().unwrap().values().filter(|v| v.is_null()).count();
         assert_eq!(nulls, 25, "{json:#}");
         assert_eq!(found.trades.unwrap().trades, 0);
     }
 
     #[test]
     fn a_flat_run_has_no_ratios() {
-        let flat: Vec<EquityPoint> = (0..10)
-            .map(|day| EquityPoint { day, equity: 100.0 })
-            .collect();
+        let flat: Vec<EquityPoint> = (0..10).map(|day| EquityPoint { day, equity: 100.0 }).collect();
         let found = Summary::from_equity(&SummaryInput::new(&flat));
-        assert_eq!(
-            (found.total_return, found.annual_volatility),
-            (Some(0.0), Some(0.0))
-        );
-        assert_eq!(
-            (found.max_drawdown, found.longest_drawdown),
-            (Some(0.0), Some(0))
-        );
-        assert_eq!(
-            (found.sharpe, found.sortino, found.calmar, found.omega),
-            (None, None, None, None)
-        );
-        assert_eq!(
-            (found.skew, found.value_at_risk.map(f64::abs)),
-            (None, Some(0.0))
-        );
+        assert_eq!((found.total_return, found.annual_volatility), (Some(0.0), Some(0.0)));
+        assert_eq!((found.max_drawdown, found.longest_drawdown), (Some(0.0), Some(0)));
+        assert_eq!((found.sharpe, found.sortino, found.calmar, found.omega), (None, None, None, None));
+        assert_eq!((found.skew, found.value_at_risk.map(f64::abs)), (None, Some(0.0)));
     }
 
     #[test]
     fn a_ruined_or_holed_run_says_what_it_can() {
         let at = |values: &[f64]| -> Vec<EquityPoint> {
-            values
-                .iter()
-                .zip(0..)
-                .map(|(equity, day)| EquityPoint {
-                    day,
-                    equity: *equity,
-                })
-                .collect()
+            values.iter().zip(0..).map(|(equity, day)| EquityPoint { day, equity: *equity }).collect()
         };
         let ruined = at(&[100.0, 50.0, -10.0]);
         let found = Summary::from_equity(&SummaryInput::new(&ruined));
         assert_eq!((found.total_return, found.sharpe), (None, None));
-        assert_eq!(
-            (found.end_equity, found.max_drawdown),
-            (Some(-10.0), Some(-1.1))
-        );
+        assert_eq!((found.end_equity, found.max_drawdown), (Some(-10.0), Some(-1.1)));
         let holed = at(&[100.0, f64::NAN, 110.0]);
         let found = Summary::from_equity(&SummaryInput::new(&holed));
         assert_eq!((found.total_return, found.max_drawdown), (None, None));
@@ -421,46 +333,19 @@ mod tests {
     #[test]
     fn the_deepest_drawdowns_are_listed_first_and_no_more_than_the_limit() {
         let falls = [3.0, 1.0, 7.0, 5.0, 2.0, 6.0, 4.0];
-        let values = falls
-            .iter()
-            .flat_map(|fall| [100.0, 100.0 - fall])
-            .chain([100.0]);
-        let points: Vec<EquityPoint> = values
-            .zip(10..)
-            .map(|(equity, day)| EquityPoint { day, equity })
-            .collect();
+        let values = falls.iter().flat_map(|fall| [100.0, 100.0 - fall]).chain([100.0]);
+        let points: Vec<EquityPoint> = values.zip(10..).map(|(equity, day)| EquityPoint { day, equity }).collect();
         let found = Summary::from_equity(&SummaryInput::new(&points)).drawdowns;
         let depths: Vec<f64> = found.iter().map(|d| (d.depth * -100.0).round()).collect();
         assert_eq!(depths, [7.0, 6.0, 5.0, 4.0, 3.0]);
-        assert_eq!(
-            (
-                found[0].start_day,
-                found[0].trough_day,
-                found[0].recovery_day
-            ),
-            (14, 15, Some(16))
-        );
+        assert_eq!((found[0].start_day, found[0].trough_day, found[0].recovery_day), (14, 15, Some(16)));
     }
 
     #[test]
     fn a_benchmark_counts_on_common_days_only() {
         let point = |day, equity| EquityPoint { day, equity };
-        let own = [
-            point(1, 100.0),
-            point(2, 110.0),
-            point(3, 105.0),
-            point(5, 120.0),
-        ];
-        let other = [
-            point(0, 9.0),
-            point(1, 10.0),
-            point(3, 11.0),
-            point(4, 99.0),
-            point(5, 10.0),
-        ];
-        assert_eq!(
-            common_days(&own, &other),
-            (vec![100.0, 105.0, 120.0], vec![10.0, 11.0, 10.0])
-        );
+        let own = [point(1, 100.0), point(2, 110.0), point(3, 105.0), point(5, 120.0)];
+        let other = [point(0, 9.0), point(1, 10.0), point(3, 11.0), point(4, 99.0), point(5, 10.0)];
+        assert_eq!(common_days(&own, &other), (vec![100.0, 105.0, 120.0], vec![10.0, 11.0, 10.0]));
     }
 }

@@ -101,18 +101,11 @@ pub fn kupiec(observations: u64, exceptions: u64, tail: f64) -> Option<Kupiec> {
     let share = x / n;
     // x ln(x/n / p) + (n - x) ln((1 - x/n) / (1 - p)), where 0 ln 0 is 0.
     let term = |count: f64, ratio: f64| {
-        if count == 0.0 {
-            0.0
-        } else {
-            count * ratio.ln()
-        }
+        if count == 0.0 { 0.0 } else { count * ratio.ln() }
     };
     let statistic = 2.0 * (term(x, share / tail) + term(n - x, (1.0 - share) / (1.0 - tail)));
     let statistic = finite(statistic)?.max(0.0);
-    Some(Kupiec {
-        statistic,
-        p_value: normal::chi_square_1_survival(statistic),
-    })
+    Some(Kupiec { statistic, p_value: normal::chi_square_1_survival(statistic) })
 }
 
 fn check_tail(tail: f64) -> Option<()> {
@@ -144,19 +137,10 @@ mod tests {
                 assert_close(found, golden.number(&format!("/historical/{tail}/{name}")));
             }
             let of = |table: &str| golden.number(&format!("/{table}/{tail}"));
-            assert_close(
-                historical_cvar(&returns, tail, Convention::Linear).unwrap(),
-                of("cvar"),
-            );
+            assert_close(historical_cvar(&returns, tail, Convention::Linear).unwrap(), of("cvar"));
             assert_close(parametric_var(&returns, tail).unwrap(), of("parametric"));
-            assert_close(
-                parametric_cvar(&returns, tail).unwrap(),
-                of("parametric_cvar"),
-            );
-            assert_close(
-                cornish_fisher_var(&returns, tail).unwrap(),
-                of("cornish_fisher"),
-            );
+            assert_close(parametric_cvar(&returns, tail).unwrap(), of("parametric_cvar"));
+            assert_close(cornish_fisher_var(&returns, tail).unwrap(), of("cornish_fisher"));
         }
     }
 
@@ -164,12 +148,7 @@ mod tests {
     fn kupiec_equals_the_binomial_likelihoods_of_scipy() {
         for row in Golden::open("tail").rows("/kupiec") {
             let number = |i: usize| row[i].as_f64().unwrap();
-            let found = kupiec(
-                row[0].as_u64().unwrap(),
-                row[1].as_u64().unwrap(),
-                number(2),
-            )
-            .unwrap();
+            let found = kupiec(row[0].as_u64().unwrap(), row[1].as_u64().unwrap(), number(2)).unwrap();
             assert_close(found.statistic, number(3));
             assert_close(found.p_value, number(4));
         }
@@ -184,16 +163,10 @@ mod tests {
             assert_eq!(cornish_fisher_var(returns, 0.05), None);
         }
         assert_eq!(historical_var(&[-0.3], 0.05, Convention::Linear), Some(0.3));
-        assert_eq!(
-            historical_cvar(&[-0.3], 0.05, Convention::Linear),
-            Some(0.3)
-        );
+        assert_eq!(historical_cvar(&[-0.3], 0.05, Convention::Linear), Some(0.3));
         assert_eq!(parametric_var(&[-0.3], 0.05), None);
         let constant = [0.25; 9];
-        assert_eq!(
-            historical_var(&constant, 0.05, Convention::Linear),
-            Some(-0.25)
-        );
+        assert_eq!(historical_var(&constant, 0.05, Convention::Linear), Some(-0.25));
         assert_eq!(parametric_var(&constant, 0.05), Some(-0.25));
         assert_eq!(cornish_fisher_var(&constant, 0.05), None);
         for tail in [0.0, 1.0, -0.1, f64::NAN] {
@@ -212,14 +185,7 @@ mod tests {
         for (found, expected) in profits.iter().zip([0.0, -20.0, 32.0]) {
             assert!((found - expected).abs() < 1e-12);
         }
-        assert!(matches!(
-            position_profits(&[1.0], &panel),
-            Err(StatsError::Length {
-                expected: 2,
-                found: 1,
-                ..
-            })
-        ));
+        assert!(matches!(position_profits(&[1.0], &panel), Err(StatsError::Length { expected: 2, found: 1, .. })));
     }
 
     proptest! {

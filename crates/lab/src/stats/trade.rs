@@ -75,11 +75,7 @@ impl TradeStatistics {
             return None;
         }
         let over = |sum: f64, count: usize| {
-            if count == 0 {
-                None
-            } else {
-                finite(sum / count as f64)
-            }
+            if count == 0 { None } else { finite(sum / count as f64) }
         };
         let average_win = over(gross_profit, wins);
         let average_loss = over(gross_loss, losses);
@@ -90,17 +86,11 @@ impl TradeStatistics {
             gross_profit,
             gross_loss,
             hit_rate: over(wins as f64, profits.len()),
-            profit_factor: if losses == 0 {
-                None
-            } else {
-                finite(gross_profit / -gross_loss)
-            },
+            profit_factor: if losses == 0 { None } else { finite(gross_profit / -gross_loss) },
             expectancy: over(gross_profit + gross_loss, profits.len()),
             average_win,
             average_loss,
-            payoff_ratio: average_win
-                .zip(average_loss)
-                .and_then(|(win, loss)| finite(win / -loss)),
+            payoff_ratio: average_win.zip(average_loss).and_then(|(win, loss)| finite(win / -loss)),
             best,
             worst,
             longest_winning_streak,
@@ -120,11 +110,7 @@ pub fn turnover(traded_notional: &[f64], equity: &[f64], periods: f64) -> Option
     }
     let mean = super::sample::mean(equity)?;
     let traded: f64 = traded_notional.iter().map(|notional| notional.abs()).sum();
-    if mean <= 0.0 {
-        None
-    } else {
-        finite(traded / mean * periods / (equity.len() - 1) as f64)
-    }
+    if mean <= 0.0 { None } else { finite(traded / mean * periods / (equity.len() - 1) as f64) }
 }
 
 /// Share of `window` covered by at least one of `holdings`, in `[0, 1]`.
@@ -137,11 +123,8 @@ pub fn exposure_time(holdings: &[(u64, u64)], window: (u64, u64)) -> Option<f64>
     if close <= open {
         return None;
     }
-    let mut inside: Vec<(u64, u64)> = holdings
-        .iter()
-        .map(|(from, to)| (*from.max(&open), *to.min(&close)))
-        .filter(|(from, to)| from < to)
-        .collect();
+    let mut inside: Vec<(u64, u64)> =
+        holdings.iter().map(|(from, to)| (*from.max(&open), *to.min(&close))).filter(|(from, to)| from < to).collect();
     inside.sort_unstable();
     let mut covered = 0;
     let mut reached = open;
@@ -164,76 +147,41 @@ mod tests {
     #[test]
     fn equal_to_numpy() {
         let golden = Golden::open("trade");
-        let found =
-            TradeStatistics::from_profits(&Golden::open("series").numbers("/trades")).unwrap();
+        let found = TradeStatistics::from_profits(&Golden::open("series").numbers("/trades")).unwrap();
         assert_close(found.hit_rate.unwrap(), golden.number("/hit_rate"));
-        assert_close(
-            found.profit_factor.unwrap(),
-            golden.number("/profit_factor"),
-        );
+        assert_close(found.profit_factor.unwrap(), golden.number("/profit_factor"));
         assert_close(found.expectancy.unwrap(), golden.number("/expectancy"));
         assert_close(found.average_win.unwrap(), golden.number("/average_win"));
         assert_close(found.average_loss.unwrap(), golden.number("/average_loss"));
         assert_close(found.payoff_ratio.unwrap(), golden.number("/payoff"));
-        assert_eq!(
-            found.longest_winning_streak as f64,
-            golden.number("/longest_win")
-        );
-        assert_eq!(
-            found.longest_losing_streak as f64,
-            golden.number("/longest_loss")
-        );
-        assert_eq!(
-            found.trades - found.wins - found.losses,
-            2,
-            "two break-even trades are in the data"
-        );
+        assert_eq!(found.longest_winning_streak as f64, golden.number("/longest_win"));
+        assert_eq!(found.longest_losing_streak as f64, golden.number("/longest_loss"));
+        assert_eq!(found.trades - found.wins - found.losses, 2, "two break-even trades are in the data");
     }
 
     #[test]
     fn all_wins_and_all_losses() {
         let wins = TradeStatistics::from_profits(&[1.0, 2.0]).unwrap();
-        assert_eq!(
-            (wins.hit_rate, wins.profit_factor, wins.payoff_ratio),
-            (Some(1.0), None, None)
-        );
-        assert_eq!(
-            (wins.longest_winning_streak, wins.longest_losing_streak),
-            (2, 0)
-        );
+        assert_eq!((wins.hit_rate, wins.profit_factor, wins.payoff_ratio), (Some(1.0), None, None));
+        assert_eq!((wins.longest_winning_streak, wins.longest_losing_streak), (2, 0));
         let losses = TradeStatistics::from_profits(&[-1.0, -2.0]).unwrap();
-        assert_eq!(
-            (losses.hit_rate, losses.profit_factor, losses.payoff_ratio),
-            (Some(0.0), Some(0.0), None)
-        );
-        assert_eq!(
-            (losses.expectancy, losses.best, losses.worst),
-            (Some(-1.5), Some(-1.0), Some(-2.0))
-        );
+        assert_eq!((losses.hit_rate, losses.profit_factor, losses.payoff_ratio), (Some(0.0), Some(0.0), None));
+        assert_eq!((losses.expectancy, losses.best, losses.worst), (Some(-1.5), Some(-1.0), Some(-2.0)));
     }
 
     #[test]
     fn none_break_even_only_and_holed() {
         let none = TradeStatistics::from_profits(&[]).unwrap();
-        assert_eq!(
-            (none.trades, none.hit_rate, none.expectancy, none.best),
-            (0, None, None, None)
-        );
+        assert_eq!((none.trades, none.hit_rate, none.expectancy, none.best), (0, None, None, None));
         let even = TradeStatistics::from_profits(&[0.0, -0.0]).unwrap();
-        assert_eq!(
-            (even.hit_rate, even.profit_factor, even.expectancy),
-            (Some(0.0), None, Some(0.0))
-        );
+        assert_eq!((even.hit_rate, even.profit_factor, even.expectancy), (Some(0.0), None, Some(0.0)));
         assert_eq!(TradeStatistics::from_profits(&[1.0, f64::NAN]), None);
     }
 
     #[test]
     fn a_break_even_trade_ends_a_streak() {
         let found = TradeStatistics::from_profits(&[1.0, 1.0, 0.0, 1.0, -1.0, -1.0]).unwrap();
-        assert_eq!(
-            (found.longest_winning_streak, found.longest_losing_streak),
-            (2, 2)
-        );
+        assert_eq!((found.longest_winning_streak, found.longest_losing_streak), (2, 2));
     }
 
     #[test]
@@ -246,10 +194,7 @@ mod tests {
 
     #[test]
     fn exposure_counts_overlaps_once() {
-        assert_eq!(
-            exposure_time(&[(0, 10), (5, 15), (90, 200), (40, 30)], (0, 100)),
-            Some(0.25)
-        );
+        assert_eq!(exposure_time(&[(0, 10), (5, 15), (90, 200), (40, 30)], (0, 100)), Some(0.25));
         assert_eq!(exposure_time(&[], (0, 100)), Some(0.0));
         assert_eq!(exposure_time(&[(0, 10)], (5, 5)), None);
     }

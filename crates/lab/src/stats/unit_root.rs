@@ -90,22 +90,14 @@ pub fn engle_granger(y: &[f64], x: &[f64], lag: Lag) -> Result<EngleGranger, Sta
     check_finite("y", y)?;
     check_finite("x", x)?;
     if y.len() < 4 {
-        return Err(StatsError::TooFew {
-            what: "y",
-            needed: 4,
-            found: y.len(),
-        });
+        return Err(StatsError::TooFew { what: "y", needed: 4, found: y.len() });
     }
     let fit = factor::regress(y, x).ok_or(StatsError::Constant { series: 1 })?;
     let r_squared = fit.r_squared.ok_or(StatsError::Constant { series: 0 })?;
     if r_squared >= 1.0 - 100.0 * f64::EPSILON.sqrt() {
         return Err(StatsError::Collinear { column: 1 });
     }
-    let residuals: Vec<f64> = y
-        .iter()
-        .zip(x)
-        .map(|(y, x)| y - fit.alpha - fit.beta * x)
-        .collect();
+    let residuals: Vec<f64> = y.iter().zip(x).map(|(y, x)| y - fit.alpha - fit.beta * x).collect();
     let found = regress_level(&residuals, lag, Constant::Out)?;
     Ok(EngleGranger {
         statistic: found.statistic,
@@ -139,22 +131,14 @@ fn regress_level(series: &[f64], lag: Lag, constant: Constant) -> Result<Level, 
     };
     let longest = series.len() / 2;
     if longest < fixed {
-        return Err(StatsError::TooFew {
-            what: "series",
-            needed: 2 * fixed,
-            found: series.len(),
-        });
+        return Err(StatsError::TooFew { what: "series", needed: 2 * fixed, found: series.len() });
     }
     // Past this the regression has more columns than rows.
     let lags_max = longest - fixed;
     let lags = match lag {
         Lag::Fixed(lags) if lags <= lags_max => lags,
         Lag::Fixed(lags) => {
-            return Err(StatsError::TooFew {
-                what: "series",
-                needed: 2 * (lags + fixed),
-                found: series.len(),
-            });
+            return Err(StatsError::TooFew { what: "series", needed: 2 * (lags + fixed), found: series.len() });
         }
         Lag::Aic => {
             let schwert = (12.0 * (series.len() as f64 / 100.0).powf(0.25)).ceil() as usize;
@@ -162,38 +146,19 @@ fn regress_level(series: &[f64], lag: Lag, constant: Constant) -> Result<Level, 
             let (fit, observations) = level_regression(series, lags, constant)?;
             let n = observations as f64;
             // The part of the criterion that is common to all lags is left out.
-            let criterion =
-                |lag: usize| n * fit.residual_sum(fixed + lag).ln() + 2.0 * (fixed + lag) as f64;
-            (1..=lags).fold(0, |best, lag| {
-                if criterion(lag) < criterion(best) {
-                    lag
-                } else {
-                    best
-                }
-            })
+            let criterion = |lag: usize| n * fit.residual_sum(fixed + lag).ln() + 2.0 * (fixed + lag) as f64;
+            (1..=lags).fold(0, |best, lag| if criterion(lag) < criterion(best) { lag } else { best })
         }
     };
     let (fit, observations) = level_regression(series, lags, constant)?;
     let statistic = fit.t_statistic(0);
     if !statistic.is_finite() {
-        return Err(StatsError::NotFinite {
-            what: "Dickey-Fuller statistic",
-            index: 0,
-            value: statistic,
-        });
+        return Err(StatsError::NotFinite { what: "Dickey-Fuller statistic", index: 0, value: statistic });
     }
-    Ok(Level {
-        statistic,
-        lags,
-        observations,
-    })
+    Ok(Level { statistic, lags, observations })
 }
 
-fn level_regression(
-    series: &[f64],
-    lags: usize,
-    constant: Constant,
-) -> Result<(LeastSquares, usize), StatsError> {
+fn level_regression(series: &[f64], lags: usize, constant: Constant) -> Result<(LeastSquares, usize), StatsError> {
     let differences: Vec<f64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let dependent = differences[lags..].to_vec();
     let observations = dependent.len();
@@ -202,12 +167,7 @@ fn level_regression(
         // Without its first value the level is better conditioned, and beside a constant its
         // coefficient is the same.
         let first = series[lags];
-        columns.push(
-            series[lags..series.len() - 1]
-                .iter()
-                .map(|value| value - first)
-                .collect(),
-        );
+        columns.push(series[lags..series.len() - 1].iter().map(|value| value - first).collect());
         columns.push(vec![1.0; observations]);
     } else {
         columns.push(series[lags..series.len() - 1].to_vec());
@@ -251,11 +211,7 @@ const COINTEGRATION: Surface = Surface {
     statistic_max: 0.92,
     left: [2.92, 1.5012, 0.039_796, 0.0],
     right: [2.1945, 0.646_95, -0.291_98, -0.042_377],
-    levels: [
-        [-3.89644, -10.9519, -33.527, 0.0],
-        [-3.33613, -6.1101, -6.823, 0.0],
-        [-3.04445, -4.2412, -2.720, 0.0],
-    ],
+    levels: [[-3.89644, -10.9519, -33.527, 0.0], [-3.33613, -6.1101, -6.823, 0.0], [-3.04445, -4.2412, -2.720, 0.0]],
 };
 
 impl Surface {
@@ -265,11 +221,7 @@ impl Surface {
         } else if statistic < self.statistic_min {
             0.0
         } else {
-            let scores = if statistic <= self.statistic_meet {
-                &self.left
-            } else {
-                &self.right
-            };
+            let scores = if statistic <= self.statistic_meet { &self.left } else { &self.right };
             normal::cdf(polynomial(scores, statistic))
         }
     }
@@ -283,10 +235,7 @@ impl Surface {
 
 /// Constant term first.
 fn polynomial(coefficients: &[f64; 4], x: f64) -> f64 {
-    coefficients
-        .iter()
-        .rev()
-        .fold(0.0, |sum, coefficient| sum * x + coefficient)
+    coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
 
 #[cfg(test)]
@@ -305,9 +254,7 @@ mod tests {
     }
 
     fn lag(value: &Value) -> Lag {
-        value
-            .as_u64()
-            .map_or(Lag::Aic, |lags| Lag::Fixed(lags as usize))
+        value.as_u64().map_or(Lag::Aic, |lags| Lag::Fixed(lags as usize))
     }
 
     #[track_caller]
@@ -336,10 +283,7 @@ mod tests {
         let rows = Golden::open("unit_root").rows("/coint");
         assert_eq!(rows.len(), 10);
         for row in rows {
-            let (y, x) = (
-                series(row[0].as_str().unwrap()),
-                series(row[1].as_str().unwrap()),
-            );
+            let (y, x) = (series(row[0].as_str().unwrap()), series(row[1].as_str().unwrap()));
             let n = y.len().min(x.len());
             let found = engle_granger(&y[..n], &x[..n], lag(&row[2])).unwrap();
             assert_close(found.statistic, row[3].as_f64().unwrap());
@@ -353,67 +297,26 @@ mod tests {
 
     #[test]
     fn the_tests_tell_reversion_from_a_walk() {
-        assert!(
-            dickey_fuller(&series("reverting"), Lag::Aic)
-                .unwrap()
-                .p_value
-                < 0.01
-        );
+        assert!(dickey_fuller(&series("reverting"), Lag::Aic).unwrap().p_value < 0.01);
         assert!(dickey_fuller(&series("walk"), Lag::Aic).unwrap().p_value > 0.1);
-        assert!(
-            engle_granger(&series("tethered"), &series("walk"), Lag::Aic)
-                .unwrap()
-                .p_value
-                < 0.01
-        );
+        assert!(engle_granger(&series("tethered"), &series("walk"), Lag::Aic).unwrap().p_value < 0.01);
     }
 
     #[test]
     fn bad_input_is_named() {
-        assert!(matches!(
-            engle_granger(&[], &[], Lag::Aic),
-            Err(StatsError::TooFew { .. })
-        ));
-        assert!(matches!(
-            dickey_fuller(&[], Lag::Aic),
-            Err(StatsError::TooFew { .. })
-        ));
-        assert!(matches!(
-            dickey_fuller(&[1.0; 3], Lag::Aic),
-            Err(StatsError::TooFew { .. })
-        ));
-        assert_eq!(
-            dickey_fuller(&[0.3; 50], Lag::Aic).unwrap_err(),
-            StatsError::Collinear { column: 0 }
-        );
-        assert!(matches!(
-            dickey_fuller(&[1.0, f64::NAN, 2.0], Lag::Aic),
-            Err(StatsError::NotFinite { index: 1, .. })
-        ));
+        assert!(matches!(engle_granger(&[], &[], Lag::Aic), Err(StatsError::TooFew { .. })));
+        assert!(matches!(dickey_fuller(&[], Lag::Aic), Err(StatsError::TooFew { .. })));
+        assert!(matches!(dickey_fuller(&[1.0; 3], Lag::Aic), Err(StatsError::TooFew { .. })));
+        assert_eq!(dickey_fuller(&[0.3; 50], Lag::Aic).unwrap_err(), StatsError::Collinear { column: 0 });
+        assert!(matches!(dickey_fuller(&[1.0, f64::NAN, 2.0], Lag::Aic), Err(StatsError::NotFinite { index: 1, .. })));
         let walk = series("walk");
         let too_many = dickey_fuller(&walk[..20], Lag::Fixed(9));
-        assert_eq!(
-            too_many,
-            Err(StatsError::TooFew {
-                what: "series",
-                needed: 22,
-                found: 20
-            })
-        );
+        assert_eq!(too_many, Err(StatsError::TooFew { what: "series", needed: 22, found: 20 }));
         assert!(dickey_fuller(&walk[..20], Lag::Fixed(8)).is_ok());
         let twice: Vec<f64> = walk.iter().map(|v| 3.0 + 2.0 * v).collect();
-        assert_eq!(
-            engle_granger(&walk, &twice, Lag::Aic),
-            Err(StatsError::Collinear { column: 1 })
-        );
-        assert_eq!(
-            engle_granger(&walk, &vec![1.0; 300], Lag::Aic),
-            Err(StatsError::Constant { series: 1 })
-        );
-        assert!(matches!(
-            engle_granger(&walk, &walk[1..], Lag::Aic),
-            Err(StatsError::Length { .. })
-        ));
+        assert_eq!(engle_granger(&walk, &twice, Lag::Aic), Err(StatsError::Collinear { column: 1 }));
+        assert_eq!(engle_granger(&walk, &vec![1.0; 300], Lag::Aic), Err(StatsError::Constant { series: 1 }));
+        assert!(matches!(engle_granger(&walk, &walk[1..], Lag::Aic), Err(StatsError::Length { .. })));
     }
 
     proptest! {
@@ -430,9 +333,7 @@ mod tests {
     #[test]
     fn p_values_never_fall_and_meet_where_the_polynomials_do() {
         for surface in [UNIT_ROOT, COINTEGRATION] {
-            let values: Vec<f64> = (-200..40)
-                .map(|i| surface.p_value(f64::from(i) / 10.0))
-                .collect();
+            let values: Vec<f64> = (-200..40).map(|i| surface.p_value(f64::from(i) / 10.0)).collect();
             assert!(values.windows(2).all(|w| w[0] <= w[1]));
             let meet = surface.statistic_meet;
             assert!((surface.p_value(meet) - surface.p_value(meet + 1e-9)).abs() < 5e-3);

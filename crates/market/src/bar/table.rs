@@ -1,7 +1,7 @@
-//! The series of a run, frozen in canonical order.
+//! The series of a run.
 //!
-//! Invariant: ids depend on the set of series only, and the base of a composite has a smaller id than the composite. So
-//! whoever closes due series in the order of their ids hands every base bar over before its composite closes.
+//! Invariant: the base of a composite has a smaller id than the composite, and [`BarSeriesTable::closing_order`] depends
+//! on the set of series only.
 
 use starling_core::BarSeriesId;
 
@@ -27,37 +27,61 @@ fn canonical(a: &BarSpec, b: &BarSpec) -> std::cmp::Ordering {
 }
 
 impl BarSeriesTable {
-    /// Sorts and freezes. A series named twice is one series; the internal base of a composite is added if it is
-    /// missing; a missing external base is an error, since nobody would deliver it.
+    /// All at once: ids in canonical order, whatever the order given. A series named twice is one series.
     pub fn freeze(mut specs: Vec<BarSpec>) -> Result<Self, BarError> {
-        for spec in &specs {
-            spec.shape.check()?;
-        }
-        let bases: Vec<BarSpec> = specs.iter().filter_map(BarSpec::base).collect();
-        specs.extend(bases.iter().filter(|base| base.shape.source == BarSource::Internal).cloned());
+        specs.extend(
+            specs
+                .iter()
+                .filter_map(BarSpec::base)
+                .filter(|b| b.shape.source == BarSource::Internal)
+                .collect::<Vec<_>>(),
+        );
         specs.sort_by(canonical);
-        specs.dedup();
-        let mut table = Self { composites: vec![Vec::new(); specs.len()], bases: Vec::new(), specs };
-        for at in 0..table.specs.len() {
-            let base = match table.specs[at].base() {
-                None => None,
-                Some(base) => Some(table.id(&base).ok_or_else(|| BarError::MissingBase {
-                    shape: table.specs[at].shape.to_string(),
-                    base: base.shape.to_string(),
-                })?),
-            };
-            if let Some(base) = base {
-                assert!(base.index() < at, "a base stands before its composites");
-                table.composites[base.index()].push(BarSeriesId::from(at));
-            }
-            table.bases.push(base);
+        let mut table = Self::default();
+        for spec in specs {
+            table.insert(spec)?;
         }
         Ok(table)
     }
+
+    /// The id of a series, new or known. The internal base of a composite is added before it if it is missing; a missing
+    /// external base is an error, since nobody would deliver it.
+    pub fn insert(&mut self, spec: BarSpec) -> Result<BarSeriesId, BarError> {
+        if let Some(id) = self.id(&spec) {
+            return Ok(id);
+        }
+        spec.shape.check()?;
+        let base = match spec.base() {
+            None => None,
+            Some(base) if base.shape.source == BarSource::Internal => Some(self.insert(base)?),
+            Some(base) => Some(self.id(&base).ok_or_else(|| BarError::MissingBase {
+                shape: spec.shape.to_string(),
+                base: base.shape.to_string(),
+            })?),
+        };
+        let id = BarSeriesId::from(self.specs.len());
+        if let Some(base) = base {
+            self.composites[base.index()].push(id);
+        }
+        self.specs.push(spec);
+        self.composites.push(Vec::new());
+        self.bases.push(base);
+        Ok(id)
+    }
+
+    /// The ids in canonical order: by what the series are, not by when they were named. Whoever closes due series in this
+    /// order gets the same run however the series were registered, and every base before its composites.
+    #[must_use]
+    pub fn closing_order(&self) -> Vec<BarSeriesId> {
+        let mut ids: Vec<BarSeriesId> = (0..self.specs.len()).map(BarSeriesId::from).collect();
+        ids.sort_by(|a, b| canonical(self.get(*a), self.get(*b)));
+        ids
+    }
+
     /// The id of a series.
     #[must_use]
     pub fn id(&self, spec: &BarSpec) -> Option<BarSeriesId> {
-        self.specs.binary_search_by(|have| canonical(have, spec)).ok().map(BarSeriesId::from)
+        self.specs.iter().position(|have| have == spec).map(BarSeriesId::from)
     }
     /// The series of an id.
     #[must_use]

@@ -7,10 +7,9 @@ use std::fmt;
 
 use super::kernel::Kernel;
 use crate::indicator::{
-    Adx, Atr, Averaging, Bollinger, Cci, Cmo, Donchian, Ema, IndicatorError, Keltner,
-    LinearRegression, Macd, Mfi, Momentum, Obv, PERIOD_MAX, RealisedVolatility, Rma, Roc,
-    RollingMax, RollingMin, RollingVwap, Rsi, Seed, Sma, StdDev, StochRsi, Stochastic, Trix,
-    TrueRange, Vwap, WilliamsR, Wma, ZScore,
+    Adx, Atr, Averaging, Bollinger, Cci, Cmo, Donchian, Ema, IndicatorError, Keltner, LinearRegression, Macd, Mfi,
+    Momentum, Obv, PERIOD_MAX, RealisedVolatility, Rma, Roc, RollingMax, RollingMin, RollingVwap, Rsi, Seed, Sma,
+    StdDev, StochRsi, Stochastic, Trix, TrueRange, Vwap, WilliamsR, Wma, ZScore,
 };
 
 /// Most parameters a definition may have.
@@ -45,27 +44,15 @@ pub struct Parameter {
 }
 
 const fn period(name: &'static str, min: usize, default: f64) -> Parameter {
-    Parameter {
-        name,
-        domain: Domain::Period { min },
-        default,
-    }
+    Parameter { name, domain: Domain::Period { min }, default }
 }
 
 const fn factor(name: &'static str, default: f64) -> Parameter {
-    Parameter {
-        name,
-        domain: Domain::Factor,
-        default,
-    }
+    Parameter { name, domain: Domain::Factor, default }
 }
 
 const fn choice(name: &'static str, words: &'static [&'static str], default: f64) -> Parameter {
-    Parameter {
-        name,
-        domain: Domain::Choice(words),
-        default,
-    }
+    Parameter { name, domain: Domain::Choice(words), default }
 }
 
 /// What a feature reads.
@@ -98,9 +85,7 @@ pub struct Definition {
 
 impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Definition")
-            .field("usage", &self.to_string())
-            .finish_non_exhaustive()
+        f.debug_struct("Definition").field("usage", &self.to_string()).finish_non_exhaustive()
     }
 }
 
@@ -115,9 +100,7 @@ impl fmt::Display for Definition {
         for parameter in self.parameters {
             write!(f, "{separator}{}=", parameter.name)?;
             match parameter.domain {
-                Domain::Period { min } => {
-                    write!(f, "{} [{min}..={PERIOD_MAX}]", parameter.default)?
-                }
+                Domain::Period { min } => write!(f, "{} [{min}..={PERIOD_MAX}]", parameter.default)?,
                 Domain::Factor => write!(f, "{} [> 0]", parameter.default)?,
                 Domain::Choice(words) => f.write_str(&words.join("|"))?,
             }
@@ -161,19 +144,11 @@ fn bars(argument: f64) -> usize {
 }
 
 fn seed(argument: f64) -> Seed {
-    if argument == 0.0 {
-        Seed::FirstValue
-    } else {
-        Seed::Sma
-    }
+    if argument == 0.0 { Seed::FirstValue } else { Seed::Sma }
 }
 
 fn averaging(argument: f64) -> Averaging {
-    if argument == 0.0 {
-        Averaging::Wilder
-    } else {
-        Averaging::Window
-    }
+    if argument == 0.0 { Averaging::Wilder } else { Averaging::Window }
 }
 
 const VALUE: &[&str] = &["value"];
@@ -202,16 +177,7 @@ const fn single(
     source: &'static str,
     build: fn(&Arguments) -> Result<Kernel, IndicatorError>,
 ) -> Definition {
-    Definition {
-        name,
-        parameters,
-        outputs: VALUE,
-        first_is_default: true,
-        reads,
-        doc,
-        source,
-        build,
-    }
+    Definition { name, parameters, outputs: VALUE, first_is_default: true, reads, doc, source, build }
 }
 
 /// The first rows are the prices, in the order of [`super::Source`].
@@ -224,20 +190,12 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     price("hl2", "median price, (high + low) / 2"),
     price("hlc3", "typical price, (high + low + close) / 3"),
     price("ohlc4", "average price, (open + high + low + close) / 4"),
-    single(
-        "SMA",
-        &[period("period", 1, 20.0)],
-        Reads::Price,
-        "simple moving average",
-        "TA-Lib SMA",
-        |a| Sma::new(bars(a[0])).map(Kernel::Sma),
-    ),
+    single("SMA", &[period("period", 1, 20.0)], Reads::Price, "simple moving average", "TA-Lib SMA", |a| {
+        Sma::new(bars(a[0])).map(Kernel::Sma)
+    }),
     single(
         "EMA",
-        &[
-            period("period", 1, 20.0),
-            choice("seed", &["first", "sma"], 0.0),
-        ],
+        &[period("period", 1, 20.0), choice("seed", &["first", "sma"], 0.0)],
         Reads::Price,
         "exponential moving average, alpha = 2 / (period + 1), started from the first value or (TA-Lib) from an SMA",
         "TA-Lib EMA for seed=sma",
@@ -251,20 +209,12 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         "Wilder 1978",
         |a| Rma::new(bars(a[0])).map(Kernel::Rma),
     ),
-    single(
-        "WMA",
-        &[period("period", 1, 20.0)],
-        Reads::Price,
-        "linearly weighted moving average",
-        "TA-Lib WMA",
-        |a| Wma::new(bars(a[0])).map(Kernel::Wma),
-    ),
+    single("WMA", &[period("period", 1, 20.0)], Reads::Price, "linearly weighted moving average", "TA-Lib WMA", |a| {
+        Wma::new(bars(a[0])).map(Kernel::Wma)
+    }),
     single(
         "RSI",
-        &[
-            period("period", 1, 14.0),
-            choice("method", &["wilder", "cutler"], 0.0),
-        ],
+        &[period("period", 1, 14.0), choice("method", &["wilder", "cutler"], 0.0)],
         Reads::Price,
         "relative strength index, 0 to 100",
         "Wilder 1978, TA-Lib RSI; Cutler: plain sums",
@@ -283,16 +233,11 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         reads: Reads::Price,
         doc: "stochastic of Wilder's RSI, 0 to 100; smooth_k=1 is TA-Lib's",
         source: "Chande & Kroll 1994, TA-Lib STOCHRSI",
-        build: |a| {
-            StochRsi::new(bars(a[0]), bars(a[1]), bars(a[2]), bars(a[3])).map(Kernel::StochRsi)
-        },
+        build: |a| StochRsi::new(bars(a[0]), bars(a[1]), bars(a[2]), bars(a[3])).map(Kernel::StochRsi),
     },
     single(
         "CMO",
-        &[
-            period("period", 1, 14.0),
-            choice("method", &["wilder", "sum"], 0.0),
-        ],
+        &[period("period", 1, 14.0), choice("method", &["wilder", "sum"], 0.0)],
         Reads::Price,
         "Chande momentum oscillator, -100 to 100; smoothed as TA-Lib does, or with Chande's plain sums",
         "TA-Lib CMO; Chande & Kroll 1994",
@@ -312,11 +257,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         doc: "moving average convergence/divergence, in price units",
         source: "Appel; TA-Lib MACD for seed=sma",
         build: |a| {
-            let seed = if a[3] == 0.0 {
-                Seed::Sma
-            } else {
-                Seed::FirstValue
-            };
+            let seed = if a[3] == 0.0 { Seed::Sma } else { Seed::FirstValue };
             Macd::seeded(bars(a[0]), bars(a[1]), bars(a[2]), seed).map(Kernel::Macd)
         },
     },
@@ -328,14 +269,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         "Hutson 1983, TA-Lib TRIX",
         |a| Trix::new(bars(a[0])).map(Kernel::Trix),
     ),
-    single(
-        "ROC",
-        &[period("period", 1, 10.0)],
-        Reads::Price,
-        "rate of change in percent",
-        "TA-Lib ROC",
-        |a| Roc::new(bars(a[0])).map(Kernel::Roc),
-    ),
+    single("ROC", &[period("period", 1, 10.0)], Reads::Price, "rate of change in percent", "TA-Lib ROC", |a| {
+        Roc::new(bars(a[0])).map(Kernel::Roc)
+    }),
     single(
         "MOM",
         &[period("period", 1, 10.0)],
@@ -378,22 +314,12 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         "textbook",
         |a| RealisedVolatility::new(bars(a[0]), a[1]).map(Kernel::RealisedVolatility),
     ),
-    single(
-        "MAX",
-        &[period("period", 1, 20.0)],
-        Reads::Price,
-        "greatest value of the window",
-        "TA-Lib MAX",
-        |a| RollingMax::new(bars(a[0])).map(Kernel::RollingMax),
-    ),
-    single(
-        "MIN",
-        &[period("period", 1, 20.0)],
-        Reads::Price,
-        "least value of the window",
-        "TA-Lib MIN",
-        |a| RollingMin::new(bars(a[0])).map(Kernel::RollingMin),
-    ),
+    single("MAX", &[period("period", 1, 20.0)], Reads::Price, "greatest value of the window", "TA-Lib MAX", |a| {
+        RollingMax::new(bars(a[0])).map(Kernel::RollingMax)
+    }),
+    single("MIN", &[period("period", 1, 20.0)], Reads::Price, "least value of the window", "TA-Lib MIN", |a| {
+        RollingMin::new(bars(a[0])).map(Kernel::RollingMin)
+    }),
     Definition {
         name: "LINREG",
         parameters: &[period("period", 2, 14.0)],
@@ -404,14 +330,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         source: "TA-Lib LINEARREG, LINEARREG_SLOPE, LINEARREG_INTERCEPT",
         build: |a| LinearRegression::new(bars(a[0])).map(Kernel::LinearRegression),
     },
-    single(
-        "TR",
-        &[],
-        Reads::Candle,
-        "true range, in price units",
-        "Wilder 1978, TA-Lib TRANGE",
-        |_| Ok(Kernel::TrueRange(TrueRange::new())),
-    ),
+    single("TR", &[], Reads::Candle, "true range, in price units", "Wilder 1978, TA-Lib TRANGE", |_| {
+        Ok(Kernel::TrueRange(TrueRange::new()))
+    }),
     single(
         "ATR",
         &[period("period", 1, 14.0)],
@@ -432,11 +353,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         name: "STOCH",
-        parameters: &[
-            period("range", 1, 14.0),
-            period("smooth_k", 1, 3.0),
-            period("smooth_d", 1, 3.0),
-        ],
+        parameters: &[period("range", 1, 14.0), period("smooth_k", 1, 3.0), period("smooth_d", 1, 3.0)],
         outputs: &["k", "d"],
         first_is_default: true,
         reads: Reads::Candle,
@@ -444,14 +361,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         source: "Lane; TA-Lib STOCH, STOCHF",
         build: |a| Stochastic::slow(bars(a[0]), bars(a[1]), bars(a[2])).map(Kernel::Stochastic),
     },
-    single(
-        "WILLR",
-        &[period("period", 1, 14.0)],
-        Reads::Candle,
-        "Williams %R, -100 to 0",
-        "TA-Lib WILLR",
-        |a| WilliamsR::new(bars(a[0])).map(Kernel::WilliamsR),
-    ),
+    single("WILLR", &[period("period", 1, 14.0)], Reads::Candle, "Williams %R, -100 to 0", "TA-Lib WILLR", |a| {
+        WilliamsR::new(bars(a[0])).map(Kernel::WilliamsR)
+    }),
     single(
         "CCI",
         &[period("period", 2, 20.0)],
@@ -472,11 +384,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         name: "KELTNER",
-        parameters: &[
-            period("period", 1, 20.0),
-            period("atr", 1, 10.0),
-            factor("width", 2.0),
-        ],
+        parameters: &[period("period", 1, 20.0), period("atr", 1, 10.0), factor("width", 2.0)],
         outputs: BANDS,
         first_is_default: false,
         reads: Reads::Candle,
@@ -484,14 +392,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         source: "Raschke's version; TA-Lib EMA, ATR",
         build: |a| Keltner::new(bars(a[0]), bars(a[1]), a[2]).map(Kernel::Keltner),
     },
-    single(
-        "OBV",
-        &[],
-        Reads::Candle,
-        "on-balance volume, in base units",
-        "Granville 1963, TA-Lib OBV",
-        |_| Ok(Kernel::Obv(Obv::new())),
-    ),
+    single("OBV", &[], Reads::Candle, "on-balance volume, in base units", "Granville 1963, TA-Lib OBV", |_| {
+        Ok(Kernel::Obv(Obv::new()))
+    }),
     single(
         "VWAP",
         &[],

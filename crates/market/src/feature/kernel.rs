@@ -5,10 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::indicator::{
-    Adx, Atr, Bollinger, Candle, Cci, Cmo, Donchian, Ema, Indicator, Keltner, LinearRegression,
-    Macd, Mfi, Momentum, Obv, Output, RealisedVolatility, Rma, Roc, RollingMax, RollingMin,
-    RollingVwap, Rsi, Sma, StdDev, StochRsi, Stochastic, Track, Trix, TrueRange, Vwap, WilliamsR,
-    Wma, ZScore,
+    Adx, Atr, Bollinger, Candle, Cci, Cmo, Donchian, Ema, Indicator, Keltner, LinearRegression, Macd, Mfi, Momentum,
+    Obv, Output, RealisedVolatility, Rma, Roc, RollingMax, RollingMin, RollingVwap, Rsi, Sma, StdDev, StochRsi,
+    Stochastic, Track, Trix, TrueRange, Vwap, WilliamsR, Wma, ZScore,
 };
 
 /// A price handed through.

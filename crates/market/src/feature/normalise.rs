@@ -76,13 +76,7 @@ fn check(indicator: &'static str, period: usize) -> Result<usize, IndicatorError
     if (2..=PERIOD_MAX).contains(&period) {
         Ok(period)
     } else {
-        Err(IndicatorError::Period {
-            indicator,
-            parameter: "period",
-            value: period,
-            min: 2,
-            max: PERIOD_MAX,
-        })
+        Err(IndicatorError::Period { indicator, parameter: "period", value: period, min: 2, max: PERIOD_MAX })
     }
 }
 
@@ -99,11 +93,7 @@ impl MinMaxScale {
     /// Looks at the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check("min-max scale", period)?;
-        Ok(Self {
-            extent: WindowRange::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { extent: WindowRange::new(period), period, track: Track::default() })
     }
 }
 
@@ -115,11 +105,7 @@ impl Indicator for MinMaxScale {
     fn step(&mut self, x: f64) -> Option<f64> {
         let (greatest, least) = self.extent.push(x, x);
         let range = greatest - least;
-        let position = if range > 0.0 {
-            (x - least) / range
-        } else {
-            0.5
-        };
+        let position = if range > 0.0 { (x - least) / range } else { 0.5 };
         let ready = self.track.count() + 1 >= self.period as u64;
         self.track.record(ready.then_some(position))
     }
@@ -191,22 +177,14 @@ impl RobustScale {
     fn median(&self) -> f64 {
         let n = self.sorted.len();
         let upper = self.sorted[n / 2];
-        if n % 2 == 1 {
-            upper
-        } else {
-            midpoint(self.sorted[n / 2 - 1], upper)
-        }
+        if n % 2 == 1 { upper } else { midpoint(self.sorted[n / 2 - 1], upper) }
     }
 
     /// Median of |x - centre|.
     fn median_deviation(&self, centre: f64) -> f64 {
         let n = self.sorted.len();
         let upper = self.deviation_of_rank(centre, n / 2);
-        if n % 2 == 1 {
-            upper
-        } else {
-            midpoint(self.deviation_of_rank(centre, n / 2 - 1), upper)
-        }
+        if n % 2 == 1 { upper } else { midpoint(self.deviation_of_rank(centre, n / 2 - 1), upper) }
     }
 
     /// The deviation of that rank (0 = least). Left and right of the centre deviations are sorted already, so this is the
@@ -228,11 +206,7 @@ impl RobustScale {
             }
         }
         let from_left = if low > 0 { left(low - 1) } else { 0.0 };
-        let from_right = if wanted > low {
-            right(wanted - low - 1)
-        } else {
-            0.0
-        };
+        let from_right = if wanted > low { right(wanted - low - 1) } else { 0.0 };
         f64::max(from_left, from_right)
     }
 }
@@ -252,11 +226,7 @@ impl Indicator for RobustScale {
         let score = ready.then(|| {
             let median = self.median();
             let scale = Self::NORMAL * self.median_deviation(median);
-            if scale > 0.0 {
-                (x - median) / scale
-            } else {
-                0.0
-            }
+            if scale > 0.0 { (x - median) / scale } else { 0.0 }
         });
         self.track.record(score)
     }

@@ -114,22 +114,11 @@ pub enum Source {
 
 impl Source {
     /// In the order of the table's first rows, which give the names.
-    const ALL: [Self; 8] = [
-        Self::Close,
-        Self::Open,
-        Self::High,
-        Self::Low,
-        Self::Volume,
-        Self::Hl2,
-        Self::Hlc3,
-        Self::Ohlc4,
-    ];
+    const ALL: [Self; 8] =
+        [Self::Close, Self::Open, Self::High, Self::Low, Self::Volume, Self::Hl2, Self::Hlc3, Self::Ohlc4];
 
     fn parse(name: &str) -> Option<Self> {
-        let index = DEFINITIONS
-            .iter()
-            .take(Self::ALL.len())
-            .position(|d| d.name.eq_ignore_ascii_case(name))?;
+        let index = DEFINITIONS.iter().take(Self::ALL.len()).position(|d| d.name.eq_ignore_ascii_case(name))?;
         Some(Self::ALL[index])
     }
 
@@ -143,11 +132,7 @@ impl Source {
     #[inline]
     #[must_use]
     pub fn of(self, candle: &Candle) -> f64 {
-        if self == Self::Close {
-            candle.close
-        } else {
-            self.of_another(candle)
-        }
+        if self == Self::Close { candle.close } else { self.of_another(candle) }
     }
 
     /// Out of line: the close is nearly always meant, and inlined the compiler would compute every mean for every bar.
@@ -209,11 +194,7 @@ impl FeatureSpec {
     /// Whether both are outputs of one indicator with one source.
     #[must_use]
     pub fn same_state(&self, other: &Self) -> bool {
-        Self { output: 0, ..*self }
-            == Self {
-                output: 0,
-                ..*other
-            }
+        Self { output: 0, ..*self } == Self { output: 0, ..*other }
     }
 
     pub(super) fn build(&self) -> Result<super::kernel::Kernel, IndicatorError> {
@@ -283,11 +264,7 @@ impl FromStr for FeatureSpec {
         if text.is_empty() || text.len() > TEXT_BYTES_MAX {
             return Err(FeatureError::Length { bytes: text.len() });
         }
-        let Parts {
-            name,
-            arguments,
-            output,
-        } = Parts::split(text)?;
+        let Parts { name, arguments, output } = Parts::split(text)?;
         let row = DEFINITIONS
             .iter()
             .position(|definition| definition.name.eq_ignore_ascii_case(name))
@@ -317,15 +294,10 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn split(text: &'a str) -> Result<Self, FeatureError> {
-        let form = |fault| FeatureError::Form {
-            text: text.to_owned(),
-            fault,
-        };
+        let form = |fault| FeatureError::Form { text: text.to_owned(), fault };
         let (name, arguments, rest) = match text.split_once('(') {
             Some((name, after)) => {
-                let (inside, rest) = after
-                    .split_once(')')
-                    .ok_or_else(|| form("`)` is missing"))?;
+                let (inside, rest) = after.split_once(')').ok_or_else(|| form("`)` is missing"))?;
                 (name, inside.trim(), rest.trim())
             }
             None => match text.find('.') {
@@ -341,16 +313,8 @@ impl<'a> Parts<'a> {
         if arguments.contains('(') {
             return Err(form("arguments do not nest"));
         }
-        let arguments = if arguments.is_empty() {
-            Vec::new()
-        } else {
-            arguments.split(',').map(str::trim).collect()
-        };
-        Ok(Self {
-            name: name.trim(),
-            arguments,
-            output,
-        })
+        let arguments = if arguments.is_empty() { Vec::new() } else { arguments.split(',').map(str::trim).collect() };
+        Ok(Self { name: name.trim(), arguments, output })
     }
 }
 
@@ -365,13 +329,7 @@ struct ArgumentReader<'a> {
 
 impl<'a> ArgumentReader<'a> {
     fn new(text: &'a str, definition: &'static Definition) -> Self {
-        Self {
-            text,
-            definition,
-            arguments: definition.defaults(),
-            given: Vec::new(),
-            source: None,
-        }
+        Self { text, definition, arguments: definition.defaults(), given: Vec::new(), source: None }
     }
 
     fn fault(&self, fault: &'static str, argument: &str) -> FeatureError {
@@ -390,31 +348,17 @@ impl<'a> ArgumentReader<'a> {
             if name.eq_ignore_ascii_case("source") {
                 return self.read_source(argument, value);
             }
-            let index = parameters
-                .iter()
-                .position(|p| p.name.eq_ignore_ascii_case(name));
-            (
-                index.ok_or_else(|| self.fault("no such parameter in", argument))?,
-                value,
-            )
+            let index = parameters.iter().position(|p| p.name.eq_ignore_ascii_case(name));
+            (index.ok_or_else(|| self.fault("no such parameter in", argument))?, value)
         } else if argument.parse::<f64>().is_ok() {
             // A bare number is for the first number not yet given.
-            let index = parameters.iter().position(|p| {
-                !matches!(p.domain, Domain::Choice(_)) && !self.given.contains(&p.name)
-            });
-            (
-                index.ok_or_else(|| self.fault("no parameter is left for", argument))?,
-                argument,
-            )
+            let index =
+                parameters.iter().position(|p| !matches!(p.domain, Domain::Choice(_)) && !self.given.contains(&p.name));
+            (index.ok_or_else(|| self.fault("no parameter is left for", argument))?, argument)
         } else {
             // A bare word is for the choice that knows it.
-            let index = parameters
-                .iter()
-                .position(|p| word_index(p, argument).is_some());
-            (
-                index.ok_or_else(|| self.fault("nothing here can be", argument))?,
-                argument,
-            )
+            let index = parameters.iter().position(|p| word_index(p, argument).is_some());
+            (index.ok_or_else(|| self.fault("nothing here can be", argument))?, argument)
         };
         let parameter = &parameters[index];
         if self.given.contains(&parameter.name) {
@@ -433,20 +377,12 @@ impl<'a> ArgumentReader<'a> {
             return Err(self.fault("given twice:", argument));
         }
         self.source = Some(Source::parse(value).ok_or_else(|| {
-            self.fault(
-                "a source is close, open, high, low, volume, hl2, hlc3 or ohlc4, not as in",
-                argument,
-            )
+            self.fault("a source is close, open, high, low, volume, hl2, hlc3 or ohlc4, not as in", argument)
         })?);
         Ok(())
     }
 
-    fn value(
-        &self,
-        parameter: &Parameter,
-        argument: &str,
-        value: &str,
-    ) -> Result<f64, FeatureError> {
+    fn value(&self, parameter: &Parameter, argument: &str, value: &str) -> Result<f64, FeatureError> {
         match parameter.domain {
             Domain::Period { min } => match value.parse::<usize>() {
                 Ok(bars) if (min..=PERIOD_MAX).contains(&bars) => Ok(bars as f64),
@@ -467,8 +403,7 @@ impl<'a> ArgumentReader<'a> {
     fn source(&self) -> Result<Source, FeatureError> {
         if self.definition.is_price() {
             // A price is its own source.
-            return Source::parse(self.definition.name)
-                .ok_or_else(|| self.fault("not a price:", self.text));
+            return Source::parse(self.definition.name).ok_or_else(|| self.fault("not a price:", self.text));
         }
         Ok(self.source.unwrap_or_default())
     }
@@ -476,23 +411,13 @@ impl<'a> ArgumentReader<'a> {
 
 fn word_index(parameter: &Parameter, word: &str) -> Option<usize> {
     match parameter.domain {
-        Domain::Choice(words) => words
-            .iter()
-            .position(|known| known.eq_ignore_ascii_case(word)),
+        Domain::Choice(words) => words.iter().position(|known| known.eq_ignore_ascii_case(word)),
         Domain::Period { .. } | Domain::Factor => None,
     }
 }
 
-fn output_index(
-    text: &str,
-    definition: &Definition,
-    output: Option<&str>,
-) -> Result<usize, FeatureError> {
-    let fault = |fault| FeatureError::Output {
-        text: text.to_owned(),
-        fault,
-        usage: definition.to_string(),
-    };
+fn output_index(text: &str, definition: &Definition, output: Option<&str>) -> Result<usize, FeatureError> {
+    let fault = |fault| FeatureError::Output { text: text.to_owned(), fault, usage: definition.to_string() };
     match output {
         Some(name) => definition
             .outputs
@@ -508,26 +433,14 @@ fn unknown_name(name: &str) -> FeatureError {
     let nearest = DEFINITIONS
         .iter()
         .map(|definition| {
-            (
-                edit_distance(
-                    &name.to_ascii_uppercase(),
-                    &definition.name.to_ascii_uppercase(),
-                ),
-                definition,
-            )
+            (edit_distance(&name.to_ascii_uppercase(), &definition.name.to_ascii_uppercase()), definition)
         })
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, definition)| *distance <= 2 && *distance < definition.name.len());
     FeatureError::UnknownName {
         name: name.to_owned(),
-        hint: nearest.map_or_else(String::new, |(_, definition)| {
-            format!(" (did you mean {definition}?)")
-        }),
-        known: DEFINITIONS
-            .iter()
-            .map(|definition| definition.name)
-            .collect::<Vec<_>>()
-            .join(", "),
+        hint: nearest.map_or_else(String::new, |(_, definition)| format!(" (did you mean {definition}?)")),
+        known: DEFINITIONS.iter().map(|definition| definition.name).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -15,13 +15,7 @@ fn fault(text: &str) -> String {
 }
 
 fn bar(close: f64) -> Candle {
-    Candle {
-        open: close - 0.25,
-        high: close + 1.0,
-        low: close - 1.0,
-        close,
-        volume: 10.0,
-    }
+    Candle { open: close - 0.25, high: close + 1.0, low: close - 1.0, close, volume: 10.0 }
 }
 
 fn walk(length: u64) -> impl Iterator<Item = Candle> {
@@ -36,10 +30,7 @@ fn canonical_text_is_stable_and_round_trips() {
         ("EMA(10,seed=first)", "EMA(10)"),
         ("EMA(10,seed=sma)", "EMA(10,seed=sma)"),
         ("EMA(10, SMA)", "EMA(10,seed=sma)"),
-        (
-            "EMA(seed=sma,period=10,source=HL2)",
-            "EMA(10,seed=sma,source=hl2)",
-        ),
+        ("EMA(seed=sma,period=10,source=HL2)", "EMA(10,seed=sma,source=hl2)"),
         ("EMA(10,source=close)", "EMA(10)"),
         ("EMA", "EMA(20)"),
         ("RSI()", "RSI(14)"),
@@ -75,38 +66,14 @@ fn canonical_text_is_stable_and_round_trips() {
 #[test]
 fn faults_name_the_argument_and_the_usage() {
     let usage = "EMA(period=20 [1..=100000], seed=first|sma, source=close)";
-    assert_eq!(
-        fault("EMA(0)"),
-        format!("`EMA(0)`: out of range: `0`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(2.5)"),
-        format!("`EMA(2.5)`: a whole number is needed, not `2.5`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(10,20)"),
-        format!("`EMA(10,20)`: no parameter is left for `20`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(10,fast)"),
-        format!("`EMA(10,fast)`: nothing here can be `fast`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(10,seed=ema)"),
-        format!("`EMA(10,seed=ema)`: no such choice: `seed=ema`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(10,n=3)"),
-        format!("`EMA(10,n=3)`: no such parameter in `n=3`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(10,period=9)"),
-        format!("`EMA(10,period=9)`: given twice: `period=9`; use {usage}")
-    );
-    assert_eq!(
-        fault("EMA(10).signal"),
-        format!("`EMA(10).signal`: there is no such output; use {usage}")
-    );
+    assert_eq!(fault("EMA(0)"), format!("`EMA(0)`: out of range: `0`; use {usage}"));
+    assert_eq!(fault("EMA(2.5)"), format!("`EMA(2.5)`: a whole number is needed, not `2.5`; use {usage}"));
+    assert_eq!(fault("EMA(10,20)"), format!("`EMA(10,20)`: no parameter is left for `20`; use {usage}"));
+    assert_eq!(fault("EMA(10,fast)"), format!("`EMA(10,fast)`: nothing here can be `fast`; use {usage}"));
+    assert_eq!(fault("EMA(10,seed=ema)"), format!("`EMA(10,seed=ema)`: no such choice: `seed=ema`; use {usage}"));
+    assert_eq!(fault("EMA(10,n=3)"), format!("`EMA(10,n=3)`: no such parameter in `n=3`; use {usage}"));
+    assert_eq!(fault("EMA(10,period=9)"), format!("`EMA(10,period=9)`: given twice: `period=9`; use {usage}"));
+    assert_eq!(fault("EMA(10).signal"), format!("`EMA(10).signal`: there is no such output; use {usage}"));
     assert!(fault("EMA(10,source=vwap)").contains("a source is close, open, high"));
     assert!(fault("ATR(14,source=open)").contains("takes no source"));
     assert!(fault("close(source=open)").contains("takes no source"));
@@ -119,9 +86,7 @@ fn faults_name_the_argument_and_the_usage() {
     assert!(fault("BB(20,nan).upper").contains("out of range: `nan`"));
     assert!(fault("MACD(26,12,9)").contains("the fast period 26 must be below the slow period 12"));
     let unknown = fault("EMMA(10)");
-    assert!(unknown.starts_with(&format!(
-        "no feature is called `EMMA` (did you mean {usage}?); known are close, "
-    )));
+    assert!(unknown.starts_with(&format!("no feature is called `EMMA` (did you mean {usage}?); known are close, ")));
     for definition in catalogue() {
         assert!(unknown.contains(definition.name));
     }
@@ -130,30 +95,18 @@ fn faults_name_the_argument_and_the_usage() {
     assert!(fault("EMA(10)x").contains("only `.output` may follow"));
     assert!(fault("EMA((10)").contains("do not nest"));
     assert_eq!(fault(""), "a feature's text has 1 to 128 bytes, not 0");
-    assert_eq!(
-        fault(&"E".repeat(129)),
-        "a feature's text has 1 to 128 bytes, not 129"
-    );
+    assert_eq!(fault(&"E".repeat(129)), "a feature's text has 1 to 128 bytes, not 129");
 }
 
 #[test]
 fn the_table_agrees_with_what_it_builds() {
     let mut names = std::collections::BTreeSet::new();
     for definition in catalogue() {
-        assert!(
-            names.insert(definition.name.to_ascii_lowercase()),
-            "{} is there twice",
-            definition.name
-        );
+        assert!(names.insert(definition.name.to_ascii_lowercase()), "{} is there twice", definition.name);
         assert!(definition.parameters.len() <= PARAMETERS_MAX && !definition.doc.is_empty());
         let kernel = (definition.build)(&definition.defaults()).unwrap();
         if definition.outputs.len() > 1 {
-            assert_eq!(
-                kernel.components(),
-                definition.outputs,
-                "{}",
-                definition.name
-            );
+            assert_eq!(kernel.components(), definition.outputs, "{}", definition.name);
         } else {
             assert_eq!(kernel.components().len(), 1, "{}", definition.name);
         }
@@ -165,9 +118,7 @@ fn the_table_agrees_with_what_it_builds() {
             assert_eq!(spec(&spec(&text).to_string()), spec(&text));
         }
     }
-    for source in [
-        "close", "open", "high", "low", "volume", "hl2", "hlc3", "ohlc4",
-    ] {
+    for source in ["close", "open", "high", "low", "volume", "hl2", "hlc3", "ohlc4"] {
         assert_eq!(spec(source).source().name(), source);
     }
 }
@@ -181,17 +132,11 @@ fn outputs_of_one_indicator_share_its_state() {
     assert_eq!(set.register(&spec("ema(10)")).unwrap(), ten);
     let other = set.register(&spec("EMA(10,source=open)")).unwrap();
     let close = set.register(&spec("close")).unwrap();
-    assert_eq!(
-        [line, signal, ten, other, close].map(FeatureId::index),
-        [0, 1, 2, 3, 4]
-    );
+    assert_eq!([line, signal, ten, other, close].map(FeatureId::index), [0, 1, 2, 3, 4]);
     assert_eq!(set.states.len(), 4);
 
-    let (mut macd, mut ema, mut ema_open) = (
-        Macd::new(12, 26, 9).unwrap(),
-        Ema::new(10).unwrap(),
-        Ema::new(10).unwrap(),
-    );
+    let (mut macd, mut ema, mut ema_open) =
+        (Macd::new(12, 26, 9).unwrap(), Ema::new(10).unwrap(), Ema::new(10).unwrap());
     for candle in walk(2_689) {
         set.update(&candle);
         let lines = macd.update(candle.close);
@@ -203,14 +148,7 @@ fn outputs_of_one_indicator_share_its_state() {
     }
     let counts: Vec<_> = set.counts().collect();
     let name = |name: &str| (name.to_owned(), 2_689);
-    assert_eq!(
-        counts,
-        [
-            name("MACD(12,26,9)"),
-            name("EMA(10)"),
-            name("EMA(10,source=open)")
-        ]
-    );
+    assert_eq!(counts, [name("MACD(12,26,9)"), name("EMA(10)"), name("EMA(10,source=open)")]);
 }
 
 #[test]
@@ -218,39 +156,25 @@ fn a_refused_bar_changes_nothing_but_the_tally() {
     let mut set = FeatureSet::new();
     for definition in catalogue() {
         for output in definition.outputs {
-            set.register_with_history(&spec(&format!("{}.{output}", definition.name)), 3)
-                .unwrap();
+            set.register_with_history(&spec(&format!("{}.{output}", definition.name)), 3).unwrap();
         }
     }
     walk(80).for_each(|candle| set.update(&candle));
     let before = set.clone();
-    for (bad, refused) in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e61]
-        .into_iter()
-        .zip(1..)
-    {
-        set.update(&Candle {
-            volume: bad,
-            ..bar(100.0)
-        });
+    for (bad, refused) in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e61].into_iter().zip(1..) {
+        set.update(&Candle { volume: bad, ..bar(100.0) });
         assert_eq!(set.refused(), refused);
     }
-    assert_eq!(
-        (&set.states, &set.histories),
-        (&before.states, &before.histories)
-    );
+    assert_eq!((&set.states, &set.histories), (&before.states, &before.histories));
 }
 
 #[test]
 fn plus_and_minus_di_are_ready_before_the_adx() {
     let mut set = FeatureSet::new();
-    let ids = ["ADX(5)", "ADX(5).plus_di", "ADX(5).minus_di"]
-        .map(|text| set.register(&spec(text)).unwrap());
+    let ids = ["ADX(5)", "ADX(5).plus_di", "ADX(5).minus_di"].map(|text| set.register(&spec(text)).unwrap());
     for (index, candle) in walk(12).enumerate() {
         set.update(&candle);
-        assert_eq!(
-            ids.map(|id| set.value(id).is_some()),
-            [index >= 9, index >= 5, index >= 5]
-        );
+        assert_eq!(ids.map(|id| set.value(id).is_some()), [index >= 9, index >= 5, index >= 5]);
     }
 }
 
@@ -264,16 +188,8 @@ fn history_reaches_back_as_far_as_asked() {
         set.update(&candle);
         past.insert(0, set.value(ema));
         for bars_ago in 0..6 {
-            let expected = if bars_ago < 4 {
-                past.get(bars_ago).copied().flatten()
-            } else {
-                None
-            };
-            assert_eq!(
-                set.value_at(ema, bars_ago),
-                expected,
-                "{bars_ago} before {index}"
-            );
+            let expected = if bars_ago < 4 { past.get(bars_ago).copied().flatten() } else { None };
+            assert_eq!(set.value_at(ema, bars_ago), expected, "{bars_ago} before {index}");
         }
         assert_eq!(set.value_at(close, 0), Some(candle.close));
         assert_eq!(set.value_at(close, 1), None, "no history was asked for");
@@ -282,10 +198,7 @@ fn history_reaches_back_as_far_as_asked() {
     assert_eq!(set.register_with_history(&spec("EMA(3)"), 6).unwrap(), ema);
     set.register_with_history(&spec("EMA(3)"), 2).unwrap();
     for (bars_ago, value) in past.iter().enumerate().take(8) {
-        assert_eq!(
-            set.value_at(ema, bars_ago),
-            if bars_ago < 4 { *value } else { None }
-        );
+        assert_eq!(set.value_at(ema, bars_ago), if bars_ago < 4 { *value } else { None });
     }
     set.update(&bar(7.0));
     assert_eq!(set.value_at(ema, 1), past[0]);
@@ -295,29 +208,15 @@ fn history_reaches_back_as_far_as_asked() {
 #[test]
 fn limits_are_enforced() {
     let mut set = FeatureSet::new();
-    assert!(
-        set.register_with_history(&spec("EMA(3)"), HISTORY_BARS_MAX)
-            .is_ok()
-    );
-    let error = set
-        .register_with_history(&spec("EMA(3)"), HISTORY_BARS_MAX + 1)
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`EMA(3)`: a history of 4097 bars is more than 4096"
-    );
+    assert!(set.register_with_history(&spec("EMA(3)"), HISTORY_BARS_MAX).is_ok());
+    let error = set.register_with_history(&spec("EMA(3)"), HISTORY_BARS_MAX + 1).unwrap_err();
+    assert_eq!(error.to_string(), "`EMA(3)`: a history of 4097 bars is more than 4096");
     for period in 1..=STATES_MAX {
         set.register(&spec(&format!("EMA({period})"))).unwrap();
     }
     let error = set.register(&spec("EMA(5000)")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`EMA(5000)` would be state number 4096 + 1; use fewer features or another set"
-    );
-    assert!(
-        set.register(&spec("EMA(7)")).is_ok(),
-        "one that is there is found"
-    );
+    assert_eq!(error.to_string(), "`EMA(5000)` would be state number 4096 + 1; use fewer features or another set");
+    assert!(set.register(&spec("EMA(7)")).is_ok(), "one that is there is found");
 }
 
 #[test]
@@ -325,26 +224,20 @@ fn a_restored_set_continues_bit_for_bit() {
     let mut set = FeatureSet::new();
     for definition in catalogue() {
         for output in definition.outputs {
-            set.register_with_history(&spec(&format!("{}.{output}", definition.name)), 3)
-                .unwrap();
+            set.register_with_history(&spec(&format!("{}.{output}", definition.name)), 3).unwrap();
         }
     }
     let candles: Vec<_> = walk(200).collect();
     for cut in [0, 1, 13, 20, 77] {
         let mut live = set.clone();
         candles[..cut].iter().for_each(|candle| live.update(candle));
-        let mut restored: FeatureSet =
-            serde_json::from_str(&serde_json::to_string(&live).unwrap()).unwrap();
+        let mut restored: FeatureSet = serde_json::from_str(&serde_json::to_string(&live).unwrap()).unwrap();
         assert_eq!(restored, live);
         for candle in &candles[cut..] {
             live.update(candle);
             restored.update(candle);
             for (id, spec) in live.features() {
-                assert_eq!(
-                    live.value(id).map(f64::to_bits),
-                    restored.value(id).map(f64::to_bits),
-                    "{spec}"
-                );
+                assert_eq!(live.value(id).map(f64::to_bits), restored.value(id).map(f64::to_bits), "{spec}");
             }
         }
         assert_eq!(restored, live);
@@ -370,11 +263,7 @@ fn a_session_restarts_vwap_only() {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
-    if n % 2 == 1 {
-        values[n / 2]
-    } else {
-        f64::midpoint(values[n / 2 - 1], values[n / 2])
-    }
+    if n % 2 == 1 { values[n / 2] } else { f64::midpoint(values[n / 2 - 1], values[n / 2]) }
 }
 
 #[test]
@@ -396,10 +285,7 @@ fn robust_scale_of_a_hand_computed_window() {
 #[test]
 fn min_max_scale_of_a_flat_window_is_the_middle() {
     let mut scale = MinMaxScale::new(3).unwrap();
-    assert_eq!(
-        scale.batch(&[5.0, 5.0, 5.0, 7.0, 6.0]),
-        [None, None, Some(0.5), Some(1.0), Some(0.5)]
-    );
+    assert_eq!(scale.batch(&[5.0, 5.0, 5.0, 7.0, 6.0]), [None, None, Some(0.5), Some(1.0), Some(0.5)]);
 }
 
 proptest! {

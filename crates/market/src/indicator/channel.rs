@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moving_average::Smoothing;
 use super::window::{WindowMoments, WindowRange};
-use super::{
-    Atr, Candle, Indicator, IndicatorError, Seed, Track, check_factor, check_period,
-    output_of_fields,
-};
+use super::{Atr, Candle, Indicator, IndicatorError, Seed, Track, check_factor, check_period, output_of_fields};
 
 /// Three prices.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,11 +56,7 @@ impl Indicator for Bollinger {
         let middle = moments.mean();
         let reach = self.width * (moments.squares * self.inverse_period).sqrt();
         let ready = self.track.fills(self.period);
-        self.track.record(ready.then_some(Bands {
-            upper: middle + reach,
-            middle,
-            lower: middle - reach,
-        }))
+        self.track.record(ready.then_some(Bands { upper: middle + reach, middle, lower: middle - reach }))
     }
 
     #[inline]
@@ -89,11 +82,7 @@ impl Donchian {
     /// The channel of the last `period` bars, the present one included.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("DONCHIAN", "period", period, 1)?;
-        Ok(Self {
-            extent: WindowRange::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { extent: WindowRange::new(period), period, track: Track::default() })
     }
 }
 
@@ -106,11 +95,7 @@ impl Indicator for Donchian {
         let (upper, lower) = self.extent.push(candle.high, candle.low);
         let ready = self.track.fills(self.period);
         // Before the windows hold anything their extremes would overflow the sum.
-        self.track.record(ready.then(|| Bands {
-            upper,
-            middle: (upper + lower) / 2.0,
-            lower,
-        }))
+        self.track.record(ready.then(|| Bands { upper, middle: (upper + lower) / 2.0, lower }))
     }
 
     #[inline]
@@ -152,11 +137,7 @@ impl Keltner {
     fn bands(&mut self, candle: Candle) -> Option<Bands> {
         let (middle, range) = (self.average.push(candle.close), self.range.step(candle));
         let (middle, reach) = (middle?, self.width * range?);
-        Some(Bands {
-            upper: middle + reach,
-            middle,
-            lower: middle - reach,
-        })
+        Some(Bands { upper: middle + reach, middle, lower: middle - reach })
     }
 }
 

@@ -23,35 +23,15 @@ impl Cci {
     /// Looks at the last `period` bars.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("CCI", "period", period, 2)?;
-        Ok(Self {
-            window: Delay::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: Delay::new(period), period, track: Track::default() })
     }
 
     fn index(&self, typical: f64) -> f64 {
         let n = self.period as f64;
         // Distances from the newest value, so that a flat window sums to exactly 0.
-        let mean = self
-            .window
-            .values()
-            .iter()
-            .map(|x| x - typical)
-            .sum::<f64>()
-            / n;
-        let deviation = self
-            .window
-            .values()
-            .iter()
-            .map(|x| (x - typical - mean).abs())
-            .sum::<f64>()
-            / n;
-        if deviation > 0.0 {
-            -mean / (Self::SCALE * deviation)
-        } else {
-            0.0
-        }
+        let mean = self.window.values().iter().map(|x| x - typical).sum::<f64>() / n;
+        let deviation = self.window.values().iter().map(|x| (x - typical - mean).abs()).sum::<f64>() / n;
+        if deviation > 0.0 { -mean / (Self::SCALE * deviation) } else { 0.0 }
     }
 }
 

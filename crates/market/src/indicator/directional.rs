@@ -77,10 +77,7 @@ impl Adx {
             return None;
         }
         let (plus_di, minus_di) = if self.range > 0.0 {
-            (
-                100.0 * self.plus / self.range,
-                100.0 * self.minus / self.range,
-            )
+            (100.0 * self.plus / self.range, 100.0 * self.minus / self.range)
         } else {
             (0.0, 0.0)
         };
@@ -96,11 +93,7 @@ impl Adx {
         } else if let Some(index) = index {
             self.adx = self.adx * self.decay + index / self.period as f64;
         }
-        Some(DirectionalMovement {
-            adx: self.adx,
-            plus_di,
-            minus_di,
-        })
+        Some(DirectionalMovement { adx: self.adx, plus_di, minus_di })
     }
 }
 

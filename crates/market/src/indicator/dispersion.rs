@@ -20,11 +20,7 @@ impl StdDev {
     /// Looks at the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("STDDEV", "period", period, 1)?;
-        Ok(Self {
-            window: WindowMoments::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: WindowMoments::new(period), period, track: Track::default() })
     }
 }
 
@@ -63,11 +59,7 @@ impl ZScore {
     /// Looks at the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("ZSCORE", "period", period, 2)?;
-        Ok(Self {
-            window: WindowMoments::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: WindowMoments::new(period), period, track: Track::default() })
     }
 }
 
@@ -79,11 +71,7 @@ impl Indicator for ZScore {
     fn step(&mut self, x: f64) -> Option<f64> {
         let moments = self.window.push(x);
         let deviation = (moments.squares / self.period as f64).sqrt();
-        let score = if deviation > 0.0 {
-            moments.deviation(x) / deviation
-        } else {
-            0.0
-        };
+        let score = if deviation > 0.0 { moments.deviation(x) / deviation } else { 0.0 };
         let ready = self.track.fills(self.period);
         self.track.record(ready.then_some(score))
     }
@@ -133,9 +121,7 @@ impl RealisedVolatility {
         let previous = self.previous.replace(x)?;
         let squares = self.window.push(libm::log(x / previous)).squares;
         let deviation = (squares / (self.period - 1) as f64).sqrt();
-        self.track
-            .fills(self.period + 1)
-            .then_some(deviation * self.annualisation)
+        self.track.fills(self.period + 1).then_some(deviation * self.annualisation)
     }
 }
 

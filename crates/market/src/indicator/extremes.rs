@@ -19,11 +19,7 @@ impl RollingMax {
     /// Watches the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("MAX", "period", period, 1)?;
-        Ok(Self {
-            window: WindowMax::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: WindowMax::new(period), period, track: Track::default() })
     }
 }
 
@@ -61,11 +57,7 @@ impl RollingMin {
     /// Watches the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("MIN", "period", period, 1)?;
-        Ok(Self {
-            window: WindowMin::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: WindowMin::new(period), period, track: Track::default() })
     }
 }
 

@@ -12,20 +12,12 @@ use super::{Indicator, IndicatorError, Track, check_period, output_of_fields};
 #[inline]
 fn correlation(moments: &PairMoments) -> f64 {
     let scale = moments.squares_x.sqrt() * moments.squares_y.sqrt();
-    if scale > 0.0 {
-        (moments.products / scale).clamp(-1.0, 1.0)
-    } else {
-        0.0
-    }
+    if scale > 0.0 { (moments.products / scale).clamp(-1.0, 1.0) } else { 0.0 }
 }
 
 #[inline]
 fn slope(moments: &PairMoments) -> f64 {
-    if moments.squares_x > 0.0 {
-        moments.products / moments.squares_x
-    } else {
-        0.0
-    }
+    if moments.squares_x > 0.0 { moments.products / moments.squares_x } else { 0.0 }
 }
 
 /// The least-squares line through the last `period` prices at times 0 (oldest) to `period - 1` (newest).
@@ -54,11 +46,7 @@ impl LinearRegression {
     /// Fits the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("LINREG", "period", period, 2)?;
-        Ok(Self {
-            window: PairWindow::over_time(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: PairWindow::over_time(period), period, track: Track::default() })
     }
 }
 
@@ -118,11 +106,7 @@ impl PairRegression {
     /// Fits the last `period` pairs.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("pair regression", "period", period, 2)?;
-        Ok(Self {
-            window: PairWindow::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: PairWindow::new(period), period, track: Track::default() })
     }
 }
 

@@ -43,21 +43,12 @@ impl Macd {
     }
 
     /// MACD with the given start of its averages.
-    pub fn seeded(
-        fast: usize,
-        slow: usize,
-        signal: usize,
-        seed: Seed,
-    ) -> Result<Self, IndicatorError> {
+    pub fn seeded(fast: usize, slow: usize, signal: usize, seed: Seed) -> Result<Self, IndicatorError> {
         check_period("MACD", "fast", fast, 1)?;
         check_period("MACD", "slow", slow, 2)?;
         check_period("MACD", "signal", signal, 1)?;
         if fast >= slow {
-            return Err(IndicatorError::FastNotBelowSlow {
-                indicator: "MACD",
-                fast,
-                slow,
-            });
+            return Err(IndicatorError::FastNotBelowSlow { indicator: "MACD", fast, slow });
         }
         Ok(Self {
             fast: Smoothing::exponential(fast, seed),
@@ -76,11 +67,7 @@ impl Macd {
     #[inline]
     fn lines(&mut self, x: f64) -> Option<MacdLines> {
         let slow = self.slow.push(x);
-        let fast = if self.track.count() >= self.skip {
-            self.fast.push(x)
-        } else {
-            None
-        };
+        let fast = if self.track.count() >= self.skip { self.fast.push(x) } else { None };
         let (line, signal) = match self.seed {
             Seed::Sma => {
                 let line = fast? - slow?;
@@ -92,11 +79,7 @@ impl Macd {
                 (line, self.signal.state())
             }
         };
-        self.track.fills(self.ready_at).then_some(MacdLines {
-            line,
-            signal,
-            histogram: line - signal,
-        })
+        self.track.fills(self.ready_at).then_some(MacdLines { line, signal, histogram: line - signal })
     }
 }
 

@@ -20,11 +20,7 @@ impl Sma {
     /// Averages the last `period` values.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("SMA", "period", period, 1)?;
-        Ok(Self {
-            window: WindowSum::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { window: WindowSum::new(period), period, track: Track::default() })
     }
 }
 
@@ -76,14 +72,7 @@ impl Smoothing {
     /// alpha = 2 / (period + 1).
     pub(crate) fn exponential(period: usize, seed: Seed) -> Self {
         let alpha = 2.0 / (period as f64 + 1.0);
-        Self {
-            alpha,
-            beta: 1.0 - alpha,
-            period: period as u64,
-            seed,
-            seen: 0,
-            state: 0.0,
-        }
+        Self { alpha, beta: 1.0 - alpha, period: period as u64, seed, seen: 0, state: 0.0 }
     }
 
     #[inline]
@@ -145,13 +134,7 @@ pub(crate) struct WilderSmoothing {
 impl WilderSmoothing {
     pub(crate) fn new(period: usize) -> Self {
         let alpha = 1.0 / period as f64;
-        Self {
-            alpha,
-            beta: 1.0 - alpha,
-            period: period as u64,
-            seen: 0,
-            state: 0.0,
-        }
+        Self { alpha, beta: 1.0 - alpha, period: period as u64, seen: 0, state: 0.0 }
     }
 
     #[inline]
@@ -193,10 +176,7 @@ impl Ema {
     /// Averages with a span of `period`, started as told.
     pub fn seeded(period: usize, seed: Seed) -> Result<Self, IndicatorError> {
         check_period("EMA", "period", period, 1)?;
-        Ok(Self {
-            smoothing: Smoothing::exponential(period, seed),
-            track: Track::default(),
-        })
+        Ok(Self { smoothing: Smoothing::exponential(period, seed), track: Track::default() })
     }
 }
 
@@ -232,10 +212,7 @@ impl Rma {
     /// Averages over `period` as Wilder counts it: as slow as an EMA over `2 period - 1`.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("RMA", "period", period, 1)?;
-        Ok(Self {
-            smoothing: WilderSmoothing::new(period),
-            track: Track::default(),
-        })
+        Ok(Self { smoothing: WilderSmoothing::new(period), track: Track::default() })
     }
 }
 

@@ -19,11 +19,7 @@ impl Momentum {
     /// Compares with `period` updates ago.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("MOM", "period", period, 1)?;
-        Ok(Self {
-            delay: Delay::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { delay: Delay::new(period), period, track: Track::default() })
     }
 }
 
@@ -62,22 +58,14 @@ impl Roc {
     /// Compares with `period` updates ago.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("ROC", "period", period, 1)?;
-        Ok(Self {
-            delay: Delay::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { delay: Delay::new(period), period, track: Track::default() })
     }
 }
 
 /// Percentage change from `old` to `new`, 0 where there is no base to compare with.
 #[inline]
 pub(crate) fn percent_change(old: f64, new: f64) -> f64 {
-    if old == 0.0 {
-        0.0
-    } else {
-        (new / old - 1.0) * 100.0
-    }
+    if old == 0.0 { 0.0 } else { (new / old - 1.0) * 100.0 }
 }
 
 impl Indicator for Roc {

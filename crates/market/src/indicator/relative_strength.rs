@@ -22,16 +22,8 @@ pub enum Averaging {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Averages {
-    Wilder {
-        gain: WilderSmoothing,
-        loss: WilderSmoothing,
-    },
-    Window {
-        gain: WindowSum,
-        loss: WindowSum,
-        period: u64,
-        seen: u64,
-    },
+    Wilder { gain: WilderSmoothing, loss: WilderSmoothing },
+    Window { gain: WindowSum, loss: WindowSum, period: u64, seen: u64 },
 }
 
 /// Average gains and losses (or their sums; only ratios are used) of a price.
@@ -44,10 +36,9 @@ struct GainsAndLosses {
 impl GainsAndLosses {
     fn new(period: usize, averaging: Averaging) -> Self {
         let averages = match averaging {
-            Averaging::Wilder => Averages::Wilder {
-                gain: WilderSmoothing::new(period),
-                loss: WilderSmoothing::new(period),
-            },
+            Averaging::Wilder => {
+                Averages::Wilder { gain: WilderSmoothing::new(period), loss: WilderSmoothing::new(period) }
+            }
             Averaging::Window => Averages::Window {
                 gain: WindowSum::new(period),
                 loss: WindowSum::new(period),
@@ -55,32 +46,20 @@ impl GainsAndLosses {
                 seen: 0,
             },
         };
-        Self {
-            averages,
-            previous: None,
-        }
+        Self { averages, previous: None }
     }
 
     /// (gain, loss) once `period` changes are in.
     #[inline]
     fn push(&mut self, x: f64) -> Option<(f64, f64)> {
         let change = x - self.previous.replace(x)?;
-        let (up, down) = if change > 0.0 {
-            (change, 0.0)
-        } else {
-            (0.0, -change)
-        };
+        let (up, down) = if change > 0.0 { (change, 0.0) } else { (0.0, -change) };
         match &mut self.averages {
             Averages::Wilder { gain, loss } => {
                 let (gain, loss) = (gain.push(up), loss.push(down));
                 Some((gain?, loss?))
             }
-            Averages::Window {
-                gain,
-                loss,
-                period,
-                seen,
-            } => {
+            Averages::Window { gain, loss, period, seen } => {
                 let sums = (gain.push(up), loss.push(down));
                 *seen += 1;
                 (*seen >= *period).then_some(sums)
@@ -95,9 +74,7 @@ impl GainsAndLosses {
                 gain.clear();
                 loss.clear();
             }
-            Averages::Window {
-                gain, loss, seen, ..
-            } => {
+            Averages::Window { gain, loss, seen, .. } => {
                 gain.clear();
                 loss.clear();
                 *seen = 0;
@@ -142,11 +119,7 @@ impl Indicator for Rsi {
     fn step(&mut self, x: f64) -> Option<f64> {
         let rsi = self.movement.push(x).map(|(gain, loss)| {
             let total = gain + loss;
-            if total > 0.0 {
-                100.0 * gain / total
-            } else {
-                self.at_rest
-            }
+            if total > 0.0 { 100.0 * gain / total } else { self.at_rest }
         });
         self.track.record(rsi)
     }
@@ -180,10 +153,7 @@ impl Cmo {
     /// TA-Lib's or Chande's CMO.
     pub fn averaged(period: usize, averaging: Averaging) -> Result<Self, IndicatorError> {
         check_period("CMO", "period", period, 1)?;
-        Ok(Self {
-            movement: GainsAndLosses::new(period, averaging),
-            track: Track::default(),
-        })
+        Ok(Self { movement: GainsAndLosses::new(period, averaging), track: Track::default() })
     }
 }
 
@@ -195,11 +165,7 @@ impl Indicator for Cmo {
     fn step(&mut self, x: f64) -> Option<f64> {
         let cmo = self.movement.push(x).map(|(gain, loss)| {
             let total = gain + loss;
-            if total > 0.0 {
-                100.0 * (gain - loss) / total
-            } else {
-                0.0
-            }
+            if total > 0.0 { 100.0 * (gain - loss) / total } else { 0.0 }
         });
         self.track.record(cmo)
     }
@@ -237,12 +203,7 @@ impl StochRsi {
     pub const RANGE_MIN: f64 = 1e-9;
 
     /// RSI over `rsi`, its range over `range`, then two simple averages.
-    pub fn new(
-        rsi: usize,
-        range: usize,
-        smooth_k: usize,
-        smooth_d: usize,
-    ) -> Result<Self, IndicatorError> {
+    pub fn new(rsi: usize, range: usize, smooth_k: usize, smooth_d: usize) -> Result<Self, IndicatorError> {
         check_period("STOCHRSI", "rsi", rsi, 1)?;
         check_period("STOCHRSI", "range", range, 1)?;
         check_period("STOCHRSI", "smooth_k", smooth_k, 1)?;
@@ -266,11 +227,7 @@ impl StochRsi {
         if self.missing > 0 {
             return None;
         }
-        let raw = if highest - lowest < Self::RANGE_MIN {
-            0.0
-        } else {
-            position(rsi, lowest, highest)
-        };
+        let raw = if highest - lowest < Self::RANGE_MIN { 0.0 } else { position(rsi, lowest, highest) };
         let k = self.k.step(raw)?;
         let d = self.d.step(k)?;
         Some(Oscillator { k, d })

@@ -12,11 +12,7 @@ use super::{Candle, Indicator, IndicatorError, Sma, Track, check_period, output_
 #[inline]
 pub(crate) fn position(x: f64, lowest: f64, highest: f64) -> f64 {
     let range = highest - lowest;
-    if range > 0.0 {
-        100.0 * (x - lowest) / range
-    } else {
-        0.0
-    }
+    if range > 0.0 { 100.0 * (x - lowest) / range } else { 0.0 }
 }
 
 /// The two lines of a stochastic oscillator, in percent.
@@ -106,11 +102,7 @@ impl WilliamsR {
     /// The range is that of the last `period` bars.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("WILLR", "period", period, 1)?;
-        Ok(Self {
-            extent: WindowRange::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { extent: WindowRange::new(period), period, track: Track::default() })
     }
 }
 
@@ -122,11 +114,7 @@ impl Indicator for WilliamsR {
     fn step(&mut self, candle: Candle) -> Option<f64> {
         let (highest, lowest) = self.extent.push(candle.high, candle.low);
         let range = highest - lowest;
-        let depth = if range > 0.0 {
-            -100.0 * (highest - candle.close) / range
-        } else {
-            0.0
-        };
+        let depth = if range > 0.0 { -100.0 * (highest - candle.close) / range } else { 0.0 };
         let ready = self.track.fills(self.period);
         self.track.record(ready.then_some(depth))
     }

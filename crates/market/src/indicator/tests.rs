@@ -13,26 +13,11 @@ const TOLERANCE: f64 = 1e-9;
 const CANDLES: &str = include_str!("../../tests/golden/indicators/candles.csv");
 const PAIR: &str = include_str!("../../tests/golden/indicators/pair.csv");
 const TABLES: [(&str, &str); 5] = [
-    (
-        "averages",
-        include_str!("../../tests/golden/indicators/averages.csv"),
-    ),
-    (
-        "oscillators",
-        include_str!("../../tests/golden/indicators/oscillators.csv"),
-    ),
-    (
-        "ranges",
-        include_str!("../../tests/golden/indicators/ranges.csv"),
-    ),
-    (
-        "dispersion",
-        include_str!("../../tests/golden/indicators/dispersion.csv"),
-    ),
-    (
-        "volume",
-        include_str!("../../tests/golden/indicators/volume.csv"),
-    ),
+    ("averages", include_str!("../../tests/golden/indicators/averages.csv")),
+    ("oscillators", include_str!("../../tests/golden/indicators/oscillators.csv")),
+    ("ranges", include_str!("../../tests/golden/indicators/ranges.csv")),
+    ("dispersion", include_str!("../../tests/golden/indicators/dispersion.csv")),
+    ("volume", include_str!("../../tests/golden/indicators/volume.csv")),
 ];
 
 /// Column names and rows; an empty cell is None.
@@ -40,12 +25,7 @@ fn table(text: &str) -> (Vec<&str>, Vec<Vec<Option<f64>>>) {
     let mut lines = text.lines();
     let names = lines.next().unwrap().split(';').collect();
     let cell = |cell: &str| (!cell.is_empty()).then(|| cell.parse().unwrap());
-    (
-        names,
-        lines
-            .map(|line| line.split(';').map(cell).collect())
-            .collect(),
-    )
+    (names, lines.map(|line| line.split(';').map(cell).collect()).collect())
 }
 
 pub(crate) fn candles() -> Vec<Candle> {
@@ -70,10 +50,7 @@ fn assert_close(name: &str, index: usize, ours: Option<f64>, theirs: Option<f64>
         (None, None) => {}
         (Some(ours), Some(theirs)) => {
             let error = (ours - theirs).abs() / theirs.abs().max(floor);
-            assert!(
-                error <= TOLERANCE,
-                "{name}[{index}]: {ours} against {theirs}, relative error {error:e}"
-            );
+            assert!(error <= TOLERANCE, "{name}[{index}]: {ours} against {theirs}, relative error {error:e}");
         }
         _ => panic!("{name}[{index}]: {ours:?} against {theirs:?}: not defined at the same index"),
     }
@@ -93,9 +70,7 @@ fn every_column_of_the_golden_tables_is_reproduced() {
         let ids: Vec<FeatureId> = names
             .iter()
             .map(|name| {
-                let spec: FeatureSpec = name
-                    .parse()
-                    .unwrap_or_else(|error| panic!("{file}: {error}"));
+                let spec: FeatureSpec = name.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
                 covered.push((spec.definition().name, spec.output()));
                 set.register(&spec).unwrap()
             })
@@ -109,11 +84,7 @@ fn every_column_of_the_golden_tables_is_reproduced() {
     }
     for definition in crate::feature::catalogue() {
         for (output, name) in definition.outputs.iter().enumerate() {
-            assert!(
-                covered.contains(&(definition.name, output)),
-                "no golden column for {}.{name}",
-                definition.name
-            );
+            assert!(covered.contains(&(definition.name, output)), "no golden column for {}.{name}", definition.name);
         }
     }
 }
@@ -128,22 +99,14 @@ fn pair_regression_matches_numpy_and_talib() {
             assert_eq!(PairFit::COMPONENTS[column], *name);
             // Alpha and the residual are differences of prices around 100.
             let floor = if column % 2 == 1 { 1e-2 } else { 1e-4 };
-            assert_close(
-                name,
-                index,
-                ours.map(|fit| fit.component(column)),
-                row[column],
-                floor,
-            );
+            assert_close(name, index, ours.map(|fit| fit.component(column)), row[column], floor);
         }
     }
 }
 
 /// Bits of every component, None as a pattern no result has.
 fn bits<O: Output>(value: Option<O>) -> Vec<u64> {
-    (0..O::COMPONENTS.len())
-        .map(|i| value.map_or(u64::MAX, |value| value.component(i).to_bits()))
-        .collect()
+    (0..O::COMPONENTS.len()).map(|i| value.map_or(u64::MAX, |value| value.component(i).to_bits())).collect()
 }
 
 /// What every indicator owes, whatever it computes.
@@ -153,10 +116,7 @@ where
     I::Output: PartialEq + std::fmt::Debug,
 {
     let mut streaming = fresh.clone();
-    let streamed: Vec<_> = inputs
-        .iter()
-        .map(|input| bits(streaming.update(*input)))
-        .collect();
+    let streamed: Vec<_> = inputs.iter().map(|input| bits(streaming.update(*input))).collect();
     assert_eq!(streaming.count(), inputs.len() as u64);
 
     let mut batch = fresh.clone();
@@ -174,12 +134,7 @@ where
     // Truncation: what a prefix says does not change when the series goes on.
     let half = inputs.len() / 2;
     let prefix = fresh.clone().batch(&inputs[..half]);
-    assert!(
-        prefix
-            .into_iter()
-            .map(bits)
-            .eq(streamed[..half].iter().cloned())
-    );
+    assert!(prefix.into_iter().map(bits).eq(streamed[..half].iter().cloned()));
 
     // A refused input changes nothing at all; a restored snapshot continues bit for bit.
     for cut in [0, 1, 7, half, inputs.len() - 1] {
@@ -199,19 +154,13 @@ where
     let mut reset = streaming;
     reset.reset();
     assert!(!reset.is_ready() && reset.count() == 0);
-    let again: Vec<_> = inputs
-        .iter()
-        .map(|input| bits(reset.update(*input)))
-        .collect();
+    let again: Vec<_> = inputs.iter().map(|input| bits(reset.update(*input))).collect();
     assert_eq!(again, streamed, "reset forgets everything");
 }
 
 fn check_all(prices: &[f64], candles: &[Candle]) {
     let nan = f64::NAN;
-    let bad = Candle {
-        low: f64::INFINITY,
-        ..candles[0]
-    };
+    let bad = Candle { low: f64::INFINITY, ..candles[0] };
     check_contract(&Sma::new(7).unwrap(), prices, nan);
     check_contract(&Ema::new(7).unwrap(), prices, nan);
     check_contract(&Ema::seeded(7, Seed::Sma).unwrap(), prices, f64::INFINITY);
@@ -223,11 +172,7 @@ fn check_all(prices: &[f64], candles: &[Candle]) {
     check_contract(&Cmo::new(7).unwrap(), prices, nan);
     check_contract(&Cmo::averaged(7, Averaging::Window).unwrap(), prices, nan);
     check_contract(&Macd::new(3, 7, 4).unwrap(), prices, nan);
-    check_contract(
-        &Macd::seeded(3, 7, 4, Seed::FirstValue).unwrap(),
-        prices,
-        nan,
-    );
+    check_contract(&Macd::seeded(3, 7, 4, Seed::FirstValue).unwrap(), prices, nan);
     check_contract(&Trix::new(4).unwrap(), prices, nan);
     check_contract(&Roc::new(7).unwrap(), prices, nan);
     check_contract(&Momentum::new(7).unwrap(), prices, nan);
@@ -238,10 +183,7 @@ fn check_all(prices: &[f64], candles: &[Candle]) {
     check_contract(&RollingMax::new(7).unwrap(), prices, nan);
     check_contract(&RollingMin::new(7).unwrap(), prices, nan);
     check_contract(&LinearRegression::new(7).unwrap(), prices, nan);
-    let pairs: Vec<_> = candles
-        .iter()
-        .map(|candle| (candle.high, candle.low))
-        .collect();
+    let pairs: Vec<_> = candles.iter().map(|candle| (candle.high, candle.low)).collect();
     check_contract(&PairRegression::new(7).unwrap(), &pairs, (1.0, nan));
     check_contract(&TrueRange::new(), candles, bad);
     check_contract(&Atr::new(7).unwrap(), candles, bad);
@@ -346,10 +288,7 @@ fn two_pass(window: &[f64]) -> (f64, f64) {
     let n = window.len() as f64;
     let mean = window.iter().sum::<f64>() / n;
     let mean = mean + window.iter().map(|x| x - mean).sum::<f64>() / n;
-    (
-        mean,
-        window.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n,
-    )
+    (mean, window.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n)
 }
 
 #[test]
@@ -378,29 +317,12 @@ fn windows_do_not_drift_in_a_million_updates() {
         }
         let window = &series[i + 1 - N..=i];
         let (mean, variance) = two_pass(window);
-        let weighted = window
-            .iter()
-            .enumerate()
-            .map(|(j, x)| (j + 1) as f64 * x)
-            .sum::<f64>()
-            / 210.0;
+        let weighted = window.iter().enumerate().map(|(j, x)| (j + 1) as f64 * x).sum::<f64>() / 210.0;
         let times: Vec<f64> = (0..N).map(|j| j as f64 - 9.5).collect();
-        let slope = times
-            .iter()
-            .zip(window)
-            .map(|(t, x)| t * (x - mean))
-            .sum::<f64>()
-            / 665.0;
-        let others: Vec<f64> = (i + 1 - N..=i)
-            .map(|j| series[series.len() - 1 - j])
-            .collect();
+        let slope = times.iter().zip(window).map(|(t, x)| t * (x - mean)).sum::<f64>() / 665.0;
+        let others: Vec<f64> = (i + 1 - N..=i).map(|j| series[series.len() - 1 - j]).collect();
         let (other_mean, _) = two_pass(&others);
-        let products = window
-            .iter()
-            .zip(&others)
-            .map(|(x, y)| (x - mean) * (y - other_mean))
-            .sum::<f64>()
-            / N as f64;
+        let products = window.iter().zip(&others).map(|(x, y)| (x - mean) * (y - other_mean)).sum::<f64>() / N as f64;
         let (_, other_variance) = two_pass(&others);
         let sd = variance.sqrt();
         let errors = [
@@ -449,12 +371,7 @@ fn a_flat_window_has_no_spread_whatever_came_before() {
     }
     // 0.1 is not a binary fraction: a running sum would leave a residue.
     for i in 0..20 {
-        let now = (
-            deviation.update(0.1),
-            score.update(0.1),
-            volatility.update(0.1),
-            line.update(0.1),
-        );
+        let now = (deviation.update(0.1), score.update(0.1), volatility.update(0.1), line.update(0.1));
         if i >= 4 {
             assert_eq!((now.0, now.1), (Some(0.0), Some(0.0)));
             let line = now.3.unwrap();
@@ -493,23 +410,14 @@ fn regression_in_time_is_as_exact_after_a_million_updates_as_at_the_start() {
         let fit = line.update(5.0 + 0.25 * f64::from(i));
         if i >= 9 {
             let fit = fit.unwrap();
-            assert!(
-                (fit.slope - 0.25).abs() < 1e-12 && (fit.r2 - 1.0).abs() < 1e-12,
-                "{i}: {fit:?}"
-            );
+            assert!((fit.slope - 0.25).abs() < 1e-12 && (fit.r2 - 1.0).abs() < 1e-12, "{i}: {fit:?}");
         }
     }
 }
 
 #[test]
 fn running_totals_lose_nothing_over_a_long_stream() {
-    let bar = |close: f64, volume: f64| Candle {
-        open: close,
-        high: close,
-        low: close,
-        close,
-        volume,
-    };
+    let bar = |close: f64, volume: f64| Candle { open: close, high: close, low: close, close, volume };
     let mut obv = Obv::new();
     obv.update(bar(1.0, 1e16));
     // Each 1.0 is below half a unit in the last place of 1e16: a plain sum would not move.
@@ -521,13 +429,7 @@ fn running_totals_lose_nothing_over_a_long_stream() {
 
 #[test]
 fn vwap_of_a_new_session_knows_nothing_of_the_old_one() {
-    let bar = |price: f64, volume: f64| Candle {
-        open: price,
-        high: price,
-        low: price,
-        close: price,
-        volume,
-    };
+    let bar = |price: f64, volume: f64| Candle { open: price, high: price, low: price, close: price, volume };
     let mut vwap = Vwap::new();
     assert_eq!(vwap.update(bar(10.0, 0.0)), None, "no volume, no average");
     assert_eq!(vwap.update(bar(10.0, 2.0)), Some(10.0));
@@ -539,11 +441,7 @@ fn vwap_of_a_new_session_knows_nothing_of_the_old_one() {
     let mut rolling = RollingVwap::new(2).unwrap();
     rolling.update(bar(10.0, 5.0));
     assert_eq!(rolling.update(bar(12.0, 0.0)), Some(10.0));
-    assert_eq!(
-        rolling.update(bar(12.0, 0.0)),
-        None,
-        "the volume has left the window"
-    );
+    assert_eq!(rolling.update(bar(12.0, 0.0)), None, "the volume has left the window");
 }
 
 #[test]
@@ -556,10 +454,7 @@ fn without_movement_talibs_variants_say_zero_and_cutlers_rsi_is_neutral() {
         cutler.update(7.0);
         cmo.update(7.0);
     }
-    assert_eq!(
-        (wilder.value(), cutler.value(), cmo.value()),
-        (Some(0.0), Some(50.0), Some(0.0))
-    );
+    assert_eq!((wilder.value(), cutler.value(), cmo.value()), (Some(0.0), Some(50.0), Some(0.0)));
 }
 
 #[test]
@@ -569,14 +464,8 @@ fn constructors_say_what_is_wrong() {
     assert!(Sma::new(PERIOD_MAX).is_ok() && Sma::new(PERIOD_MAX + 1).is_err());
     assert!(Adx::new(1).is_err() && ZScore::new(1).is_err() && LinearRegression::new(1).is_err());
     let error = Macd::new(26, 12, 9).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "MACD: the fast period 26 must be below the slow period 12; swap them"
-    );
+    assert_eq!(error.to_string(), "MACD: the fast period 26 must be below the slow period 12; swap them");
     for width in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert!(matches!(
-            Bollinger::new(20, width),
-            Err(IndicatorError::Factor { .. })
-        ));
+        assert!(matches!(Bollinger::new(20, width), Err(IndicatorError::Factor { .. })));
     }
 }

@@ -11,16 +11,8 @@ use super::{Candle, Indicator, IndicatorError, Track, check_period};
 #[inline]
 pub(crate) fn true_range(candle: &Candle, previous_close: f64) -> f64 {
     // The range of the bar once it is stretched to the previous close.
-    let top = if candle.high > previous_close {
-        candle.high
-    } else {
-        previous_close
-    };
-    let bottom = if candle.low < previous_close {
-        candle.low
-    } else {
-        previous_close
-    };
+    let top = if candle.high > previous_close { candle.high } else { previous_close };
+    let bottom = if candle.low < previous_close { candle.low } else { previous_close };
     top - bottom
 }
 
@@ -45,10 +37,7 @@ impl Indicator for TrueRange {
 
     #[inline]
     fn step(&mut self, candle: Candle) -> Option<f64> {
-        let range = self
-            .previous_close
-            .replace(candle.close)
-            .map(|previous| true_range(&candle, previous));
+        let range = self.previous_close.replace(candle.close).map(|previous| true_range(&candle, previous));
         self.track.record(range)
     }
 
@@ -74,11 +63,7 @@ impl Atr {
     /// Averages over `period` bars.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("ATR", "period", period, 1)?;
-        Ok(Self {
-            average: WilderSmoothing::new(period),
-            previous_close: None,
-            track: Track::default(),
-        })
+        Ok(Self { average: WilderSmoothing::new(period), previous_close: None, track: Track::default() })
     }
 
     #[inline]

@@ -19,11 +19,7 @@ impl Total {
     #[inline]
     fn add(&mut self, x: f64) {
         let sum = self.sum + x;
-        self.lost += if self.sum.abs() >= x.abs() {
-            (self.sum - sum) + x
-        } else {
-            (x - sum) + self.sum
-        };
+        self.lost += if self.sum.abs() >= x.abs() { (self.sum - sum) + x } else { (x - sum) + self.sum };
         self.sum = sum;
     }
 
@@ -105,8 +101,7 @@ impl Indicator for Vwap {
         self.turnover.add(candle.hlc3() * candle.volume);
         self.volume.add(candle.volume);
         let volume = self.volume.value();
-        self.track
-            .record((volume > 0.0).then(|| self.turnover.value() / volume))
+        self.track.record((volume > 0.0).then(|| self.turnover.value() / volume))
     }
 
     #[inline]
@@ -133,12 +128,7 @@ impl RollingVwap {
     /// Looks at the last `period` bars.
     pub fn new(period: usize) -> Result<Self, IndicatorError> {
         check_period("RVWAP", "period", period, 1)?;
-        Ok(Self {
-            turnover: WindowSum::new(period),
-            volume: WindowSum::new(period),
-            period,
-            track: Track::default(),
-        })
+        Ok(Self { turnover: WindowSum::new(period), volume: WindowSum::new(period), period, track: Track::default() })
     }
 }
 
@@ -197,18 +187,10 @@ impl Mfi {
         let typical = candle.hlc3();
         let previous = self.previous.replace(typical)?;
         let flow = typical * candle.volume;
-        let inflow = self
-            .inflow
-            .push(if typical > previous { flow } else { 0.0 });
-        let outflow = self
-            .outflow
-            .push(if typical < previous { flow } else { 0.0 });
+        let inflow = self.inflow.push(if typical > previous { flow } else { 0.0 });
+        let outflow = self.outflow.push(if typical < previous { flow } else { 0.0 });
         let total = inflow + outflow;
-        let index = if total > 0.0 {
-            100.0 * inflow / total
-        } else {
-            0.0
-        };
+        let index = if total > 0.0 { 100.0 * inflow / total } else { 0.0 };
         self.track.fills(self.period + 1).then_some(index)
     }
 }

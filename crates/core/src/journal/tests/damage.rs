@@ -19,23 +19,14 @@ fn fault_from(bytes: &[u8], from: Position) -> JournalError {
 fn each_bit_flipped_in_64_kib_is_found_at_its_record() {
     let mut bytes = journal(KIB_64, 40);
     let edges = edges(&bytes);
-    let seals: Vec<_> = records(&bytes)
-        .iter()
-        .filter(|record| record.kind.is_seal())
-        .map(|record| record.seq)
-        .collect();
+    let seals: Vec<_> =
+        records(&bytes).iter().filter(|record| record.kind.is_seal()).map(|record| record.seq).collect();
     let last_group = seals[seals.len() - 2] + 1;
     let mut flips = 0;
     for bit in 0..8 * HEADER_LEN {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let error = verify(&bytes).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                JournalError::NotAJournal { .. } | JournalError::HeaderCorrupt
-            ),
-            "bit {bit}: {error}"
-        );
+        assert!(matches!(error, JournalError::NotAJournal { .. } | JournalError::HeaderCorrupt), "bit {bit}: {error}");
         bytes[bit / 8] ^= 1 << (bit % 8);
         flips += 1;
     }
@@ -49,22 +40,14 @@ fn each_bit_flipped_in_64_kib_is_found_at_its_record() {
             flips += 1;
             let in_header = bit / 8 < from.offset + RECORD_HEADER_LEN as u64;
             match error {
-                JournalError::TornTail {
-                    offset,
-                    valid_records,
-                    cut,
-                } if to.offset == KIB_64 as u64 => {
+                JournalError::TornTail { offset, valid_records, cut } if to.offset == KIB_64 as u64 => {
                     assert_eq!(offset, from.offset);
                     assert_eq!(valid_records, index as u64);
                     assert_eq!(cut, to.offset - from.offset);
                 }
-                JournalError::Corrupt {
-                    offset,
-                    seq,
-                    damage,
-                    resumes_at,
-                    in_last_write,
-                } if to.offset < KIB_64 as u64 => {
+                JournalError::Corrupt { offset, seq, damage, resumes_at, in_last_write }
+                    if to.offset < KIB_64 as u64 =>
+                {
                     assert_eq!(offset, from.offset);
                     assert_eq!(seq, from.next_seq());
                     assert_eq!(damage == Damage::HeaderChecksum, in_header);
@@ -103,16 +86,9 @@ fn truncation_at_each_byte_leaves_a_prefix_or_a_torn_tail() {
                 assert_eq!(edge.offset, cut as u64);
                 assert_eq!(found.next_seq, edge.next_seq);
                 assert!(!found.finished);
-                assert_eq!(
-                    found.sealed,
-                    edge.seals > 0 && edge.group_first_seq == edge.next_seq
-                );
+                assert_eq!(found.sealed, edge.seals > 0 && edge.group_first_seq == edge.next_seq);
             }
-            Err(JournalError::TornTail {
-                offset,
-                valid_records,
-                cut: lost,
-            }) => {
+            Err(JournalError::TornTail { offset, valid_records, cut: lost }) => {
                 let edge = intact.checked_sub(1).map(|index| edges[index]);
                 assert_eq!(offset, edge.map_or(0, |edge| edge.offset));
                 assert_eq!(valid_records, edge.map_or(0, |edge| edge.next_seq));
@@ -143,19 +119,13 @@ fn a_tail_of_filler_is_torn_at_the_last_whole_record() {
             let (found, error) = prefix(&torn);
             let expected = whole
                 .iter()
-                .take_while(|record| {
-                    record.offset as usize + RECORD_HEADER_LEN + record.payload.len() <= same
-                })
+                .take_while(|record| record.offset as usize + RECORD_HEADER_LEN + record.payload.len() <= same)
                 .count();
             assert_eq!(found, whole[..expected]);
-            let edge = found.last().map_or(HEADER_LEN, |record| {
-                record.offset as usize + RECORD_HEADER_LEN + record.payload.len()
-            });
-            assert_eq!(
-                error.unwrap().truncate_at(),
-                Some(edge as u64),
-                "cut {cut}, filler {filler}"
-            );
+            let edge = found
+                .last()
+                .map_or(HEADER_LEN, |record| record.offset as usize + RECORD_HEADER_LEN + record.payload.len());
+            assert_eq!(error.unwrap().truncate_at(), Some(edge as u64), "cut {cut}, filler {filler}");
         }
     }
 }
@@ -165,24 +135,15 @@ fn a_tail_of_filler_is_torn_at_the_last_whole_record() {
 #[test]
 fn a_hole_is_never_truncated_by_a_machine() {
     let bytes = journal(KIB_64, 40);
-    let seals: Vec<_> = records(&bytes)
-        .iter()
-        .filter(|record| record.kind.is_seal())
-        .map(|record| record.offset as usize)
-        .collect();
+    let seals: Vec<_> =
+        records(&bytes).iter().filter(|record| record.kind.is_seal()).map(|record| record.offset as usize).collect();
     let last_write = seals[seals.len() - 2] + SEAL_LEN;
     for hole in (512..KIB_64 - 512).step_by(512) {
         let mut torn = bytes.clone();
         torn[hole..hole + 512].fill(0);
         let error = verify(&torn).unwrap_err();
         assert_eq!(error.truncate_at(), None, "{error}");
-        let JournalError::Corrupt {
-            offset,
-            in_last_write,
-            resumes_at: Some(_),
-            ..
-        } = error
-        else {
+        let JournalError::Corrupt { offset, in_last_write, resumes_at: Some(_), .. } = error else {
             panic!("hole at {hole}: {error}");
         };
         assert!(offset < hole as u64 + 512);
@@ -195,19 +156,11 @@ fn removed_records_leave_a_gap_in_the_sequence() {
     let bytes = journal(4 * 1024, 10);
     let edges = edges(&bytes);
     for index in 0..edges.len() - 2 {
-        let (from, to) = (
-            edges[index].offset as usize,
-            edges[index + 1].offset as usize,
-        );
+        let (from, to) = (edges[index].offset as usize, edges[index + 1].offset as usize);
         let removed = [&bytes[..from], &bytes[to..]].concat();
         let expected = edges[index].next_seq();
         match verify(&removed).unwrap_err() {
-            JournalError::Corrupt {
-                offset,
-                seq,
-                damage: Damage::Sequence { found },
-                ..
-            } => {
+            JournalError::Corrupt { offset, seq, damage: Damage::Sequence { found }, .. } => {
                 assert_eq!((offset, seq, found), (from as u64, expected, expected + 1));
             }
             other => panic!("{other}"),
@@ -221,10 +174,7 @@ fn removed_records_leave_a_gap_in_the_sequence() {
 #[test]
 fn repeated_and_swapped_records_are_found() {
     let bytes = journal(4 * 1024, 10);
-    let edges: Vec<_> = edges(&bytes)
-        .iter()
-        .map(|edge| edge.offset as usize)
-        .collect();
+    let edges: Vec<_> = edges(&bytes).iter().map(|edge| edge.offset as usize).collect();
     for triple in edges.windows(3) {
         let (first, second) = (&bytes[triple[0]..triple[1]], &bytes[triple[1]..triple[2]]);
         let (before, after) = (&bytes[..triple[0]], &bytes[triple[2]..]);
@@ -262,10 +212,7 @@ fn a_change_with_right_checksums_breaks_the_chain() {
         let (from, to) = (record.offset as usize, record.offset as usize + fake.len());
         let changed = [&bytes[..from], &fake, &bytes[to..]].concat();
         // A seal with another digest is caught at once, a record by the seal behind it.
-        let seal = records
-            .iter()
-            .find(|seal| seal.kind.is_seal() && seal.offset >= record.offset)
-            .unwrap();
+        let seal = records.iter().find(|seal| seal.kind.is_seal() && seal.offset >= record.offset).unwrap();
         let error = verify(&changed).unwrap_err();
         assert!(
             matches!(
@@ -287,17 +234,7 @@ fn a_record_of_another_run_does_not_pass() {
     let end = edges(&ours)[1].offset as usize;
     let spliced = [&ours[..HEADER_LEN], &theirs[HEADER_LEN..end], &ours[end..]].concat();
     let error = verify(&spliced).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            JournalError::Corrupt {
-                offset: 84,
-                damage: Damage::HeaderChecksum,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, JournalError::Corrupt { offset: 84, damage: Damage::HeaderChecksum, .. }), "{error}");
 }
 
 /// A flip seldom shows in one bit of the checksum alone, so each of the 32 is tried in a record made by hand.
@@ -316,16 +253,7 @@ fn each_bit_of_the_payload_checksum_counts() {
         let next = forged(7, 0, 1, None, b"sell");
         let bytes = [&header().encode()[..], &head.encode(&crc), b"buy", &next].concat();
         let error = verify(&bytes).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                JournalError::Corrupt {
-                    damage: Damage::PayloadChecksum,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, JournalError::Corrupt { damage: Damage::PayloadChecksum, .. }), "{error}");
     }
 }
 
@@ -341,11 +269,7 @@ fn a_length_above_the_limit_is_refused_before_it_is_used() {
         assert_eq!(error.truncate_at(), None);
     }
     // At the limit it is a record whose end is missing.
-    let bytes = [
-        &header().encode()[..],
-        &forged(7, 0, 0, Some(MAX_PAYLOAD as u32), b""),
-    ]
-    .concat();
+    let bytes = [&header().encode()[..], &forged(7, 0, 0, Some(MAX_PAYLOAD as u32), b"")].concat();
     assert_eq!(verify(&bytes).unwrap_err().truncate_at(), Some(84));
 }
 
@@ -353,11 +277,7 @@ fn a_length_above_the_limit_is_refused_before_it_is_used() {
 fn what_a_later_version_wrote_is_named_not_guessed() {
     let start = header().encode();
     let unknown = |bytes: &[u8]| match prefix(bytes).1 {
-        Some(JournalError::Unsupported {
-            what,
-            value,
-            offset,
-        }) => (what, value, offset),
+        Some(JournalError::Unsupported { what, value, offset }) => (what, value, offset),
         other => panic!("{other:?}"),
     };
 
@@ -365,12 +285,7 @@ fn what_a_later_version_wrote_is_named_not_guessed() {
     assert_eq!(unknown(&kind), ("record kind", 900, 84 + 12));
     assert_eq!(verify(&kind).unwrap().unknown, 1);
 
-    let skippable = [
-        &start[..],
-        &forged(900, 1, 0, None, b"?"),
-        &forged(7, 0, 1, None, b"!"),
-    ]
-    .concat();
+    let skippable = [&start[..], &forged(900, 1, 0, None, b"?"), &forged(7, 0, 1, None, b"!")].concat();
     let records = records(&skippable);
     assert_eq!((records.len(), records[0].seq), (1, 1));
     assert_eq!(verify(&skippable).unwrap().records, 2);
@@ -403,29 +318,11 @@ fn nothing_may_stand_behind_the_end() {
     let next = verify(&bytes).unwrap().next_seq;
     let zeros = [&bytes[..], &[0; 700]].concat();
     let error = verify(&zeros).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            JournalError::TornTail {
-                offset: 4096,
-                cut: 700,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, JournalError::TornTail { offset: 4096, cut: 700, .. }), "{error}");
     let more = [&bytes[..], &forged(7, 0, next, None, b"late")].concat();
     let error = verify(&more).unwrap_err();
     assert!(
-        matches!(
-            error,
-            JournalError::Corrupt {
-                offset: 4096,
-                damage: Damage::AfterEnd,
-                in_last_write: false,
-                ..
-            }
-        ),
+        matches!(error, JournalError::Corrupt { offset: 4096, damage: Damage::AfterEnd, in_last_write: false, .. }),
         "{error}"
     );
 }
@@ -438,13 +335,7 @@ fn a_reader_stops_for_good_at_the_first_fault() {
     assert!(reader.next().unwrap().is_err());
     assert!(reader.next().is_none());
     let behind = edges(&journal(8 * 1024, 10)).pop().unwrap();
-    assert!(matches!(
-        Reader::resume(&bytes, behind),
-        Err(JournalError::PositionBeyondEnd {
-            offset: 8192,
-            len: 4096
-        })
-    ));
+    assert!(matches!(Reader::resume(&bytes, behind), Err(JournalError::PositionBeyondEnd { offset: 8192, len: 4096 })));
 }
 
 #[test]

@@ -16,9 +16,7 @@ fn golden_bytes() -> Vec<u8> {
         let bytes = line[8..].split_once('#').unwrap().0;
         bytes.split_whitespace()
     });
-    digits
-        .map(|digits| u8::from_str_radix(digits, 16).unwrap())
-        .collect()
+    digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()
 }
 
 fn write_golden() -> (Vec<u8>, Finished<Vec<u8>>) {
@@ -44,16 +42,11 @@ fn reader_accepts_the_golden_bytes() {
     let bytes = golden_bytes();
     let found = verify(&bytes).unwrap();
     assert_eq!(found.digest.to_string(), GOLDEN_DIGEST);
-    assert_eq!(
-        (found.records, found.seals, found.next_seq, found.bytes),
-        (3, 2, 5, 333)
-    );
+    assert_eq!((found.records, found.seals, found.next_seq, found.bytes), (3, 2, 5, 333));
     assert!(found.sealed && found.finished && found.unknown == 0);
     let records = records(&bytes);
-    let summary: Vec<_> = records
-        .iter()
-        .map(|record| (record.offset, record.kind, record.ts - T0, record.seq))
-        .collect();
+    let summary: Vec<_> =
+        records.iter().map(|record| (record.offset, record.kind, record.ts - T0, record.seq)).collect();
     assert_eq!(
         summary,
         [
@@ -74,9 +67,7 @@ fn a_larger_successor_matches_byte_for_byte() {
     let mut writer = Writer::create(Vec::new(), finished.successor);
     let mut x = 1_u64;
     for index in 0..3000 {
-        x = x
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let payload = &x.to_le_bytes().repeat(25)[..(x >> 33) as usize % 200];
         let kind = kinds[(x >> 7) as usize % kinds.len()];
         writer.append(kind, T0 + 1000 * index, payload).unwrap();
@@ -88,10 +79,7 @@ fn a_larger_successor_matches_byte_for_byte() {
     assert_eq!(Digest::of(&finished.sink).to_string(), LARGE_FILE);
     assert_eq!(finished.digest.to_string(), LARGE_DIGEST);
     let found = verify(&finished.sink).unwrap();
-    assert_eq!(
-        (found.records, found.seals, found.next_seq),
-        (3000, 10, 3015)
-    );
+    assert_eq!((found.records, found.seals, found.next_seq), (3000, 10, 3015));
     assert!(found.follows(&verify(&before).unwrap()));
     assert!(!found.follows(&found));
 }
@@ -99,10 +87,7 @@ fn a_larger_successor_matches_byte_for_byte() {
 #[test]
 fn the_document_shows_the_golden_bytes() {
     let document = include_str!("../../../../../docs/journal.md");
-    assert!(
-        document.contains(GOLDEN.trim_end()),
-        "docs/journal.md must hold golden.hex line for line"
-    );
+    assert!(document.contains(GOLDEN.trim_end()), "docs/journal.md must hold golden.hex line for line");
 }
 
 #[test]

@@ -11,11 +11,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let append = (
-        proptest::sample::select(kinds()),
-        any::<u64>(),
-        proptest::collection::vec(any::<u8>(), 0..300),
-    );
+    let append = (proptest::sample::select(kinds()), any::<u64>(), proptest::collection::vec(any::<u8>(), 0..300));
     prop_oneof![
         8 => append.prop_map(|(kind, ts, payload)| Step::Append(kind, ts, payload)),
         1 => Just(Step::Flush),

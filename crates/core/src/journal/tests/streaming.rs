@@ -23,11 +23,7 @@ impl Read for Trickle<'_> {
 }
 
 fn trickle(bytes: &[u8], size: usize) -> Trickle<'_> {
-    Trickle {
-        bytes,
-        size,
-        interrupted: false,
-    }
+    Trickle { bytes, size, interrupted: false }
 }
 
 /// Everything a stream reader yields, in words, to compare with the slice reader's.
@@ -42,10 +38,7 @@ fn streamed(read: impl Read) -> String {
             Ok(Some(record)) => said.push_str(&format!("{record:?}\n")),
             Ok(None) => return said,
             Err(error) => {
-                assert!(
-                    matches!(reader.next_record(), Ok(None)),
-                    "an error ends the stream"
-                );
+                assert!(matches!(reader.next_record(), Ok(None)), "an error ends the stream");
                 return said + &format!("{error:?}");
             }
         }
@@ -54,10 +47,7 @@ fn streamed(read: impl Read) -> String {
 
 fn sliced(bytes: &[u8]) -> String {
     let (records, error) = prefix(bytes);
-    let mut said: String = records
-        .iter()
-        .map(|record| format!("{record:?}\n"))
-        .collect();
+    let mut said: String = records.iter().map(|record| format!("{record:?}\n")).collect();
     if let Some(error) = error {
         said.push_str(&format!("{error:?}"));
     }
@@ -86,10 +76,7 @@ fn a_long_journal_passes_through_a_short_buffer() {
     }
     let bytes = writer.finish().unwrap().sink;
     assert!(bytes.len() > 2 << 20);
-    assert_eq!(
-        verify_stream(trickle(&bytes, 10_000)).unwrap(),
-        verify(&bytes).unwrap()
-    );
+    assert_eq!(verify_stream(trickle(&bytes, 10_000)).unwrap(), verify(&bytes).unwrap());
 
     let mut reader = StreamReader::new(&bytes[..]).unwrap();
     while reader.next_record().unwrap().is_some() {}
@@ -108,10 +95,7 @@ fn a_long_journal_passes_through_a_short_buffer() {
         }
     };
     assert!(matches!(error, JournalError::Corrupt { .. }), "{error}");
-    assert_eq!(
-        format!("{error:?}"),
-        format!("{:?}", verify(&holed).unwrap_err())
-    );
+    assert_eq!(format!("{error:?}"), format!("{:?}", verify(&holed).unwrap_err()));
     assert!(reader.buffered() < 256 * 1024, "{}", reader.buffered());
 }
 
@@ -123,19 +107,10 @@ fn the_longest_payload_passes_and_a_longer_claim_allocates_nothing() {
     let bytes = writer.finish().unwrap().sink;
     let mut reader = StreamReader::new(trickle(&bytes, 5000)).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().payload, longest);
-    assert!(
-        reader
-            .next_record()
-            .unwrap()
-            .is_some_and(|record| record.kind == Kind::Seal)
-    );
+    assert!(reader.next_record().unwrap().is_some_and(|record| record.kind == Kind::Seal));
     assert_eq!(verify_stream(&bytes[..]).unwrap(), verify(&bytes).unwrap());
 
-    let claim = [
-        &header().encode()[..],
-        &forged(7, 0, 0, Some(u32::MAX), b""),
-    ]
-    .concat();
+    let claim = [&header().encode()[..], &forged(7, 0, 0, Some(u32::MAX), b"")].concat();
     let mut reader = StreamReader::new(&claim[..]).unwrap();
     assert!(reader.next_record().is_err());
     assert!(reader.buffered() <= 128 * 1024, "{}", reader.buffered());
@@ -152,10 +127,7 @@ fn a_source_that_fails_is_not_a_torn_tail() {
     }
     let bytes = journal(4096, 10);
     let error = StreamReader::new(Broken).unwrap_err();
-    assert!(
-        matches!(error, JournalError::Read { offset: 0, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, JournalError::Read { offset: 0, .. }), "{error}");
     let error = verify_stream(bytes[..2000].chain(Broken)).unwrap_err();
     assert!(matches!(error, JournalError::Read { .. }), "{error}");
     assert_eq!(error.truncate_at(), None);

@@ -13,9 +13,7 @@ fn payloads_end_at_the_limit() {
         matches!(error, JournalError::PayloadTooLarge { kind: Kind::Snapshot, len } if len == MAX_PAYLOAD + 1),
         "{error}"
     );
-    let error = writer
-        .append_with(Kind::Snapshot, T0, |buffer| buffer.extend_from_slice(&long))
-        .unwrap_err();
+    let error = writer.append_with(Kind::Snapshot, T0, |buffer| buffer.extend_from_slice(&long)).unwrap_err();
     assert!(matches!(error, JournalError::PayloadTooLarge { .. }));
     assert_eq!((writer.records(), writer.bytes()), (0, 84));
     writer.append(Kind::Snapshot, T0, &long[1..]).unwrap();
@@ -45,11 +43,7 @@ fn a_group_is_sealed_when_it_is_full() {
     assert_eq!((writer.records(), writer.next_seq()), (512, 513));
     writer.flush().unwrap();
     writer.flush().unwrap();
-    assert_eq!(
-        writer.sink_mut().len(),
-        GROUP_BYTES + SEAL_LEN,
-        "an empty group needs no seal"
-    );
+    assert_eq!(writer.sink_mut().len(), GROUP_BYTES + SEAL_LEN, "an empty group needs no seal");
 }
 
 #[test]
@@ -128,10 +122,7 @@ fn a_crash_at_each_byte_is_mended() {
     let whole = uninterrupted();
     let mut torn = 0;
     for room in HEADER_LEN..whole.len() {
-        let mut disk = Full {
-            kept: Vec::new(),
-            room,
-        };
+        let mut disk = Full { kept: Vec::new(), room };
         let mut writer = Writer::create(&mut disk, header());
         let error = match write_all_of(&mut writer) {
             Ok(()) => writer.finish().unwrap_err(),
@@ -147,11 +138,7 @@ fn a_crash_at_each_byte_is_mended() {
 
         let mut file = disk.kept;
         if let Err(error) = verify(&file) {
-            file.truncate(
-                error
-                    .truncate_at()
-                    .expect("a full disk tears only the tail") as usize,
-            );
+            file.truncate(error.truncate_at().expect("a full disk tears only the tail") as usize);
             torn += 1;
         }
         let prefix = file.clone();

@@ -24,11 +24,7 @@ impl WindowMax {
     #[must_use]
     pub fn new(period: usize) -> Self {
         assert!(period > 0, "a window needs a slot");
-        Self {
-            slots: vec![f64::MIN; period].into(),
-            head: 0,
-            prefix: f64::MIN,
-        }
+        Self { slots: vec![f64::MIN; period].into(), head: 0, prefix: f64::MIN }
     }
 
     /// Appends `x` and returns the greatest of the last `period` values.
@@ -128,10 +124,7 @@ impl WindowRange {
             self.head = 0;
             (self.highest, self.lowest) = (f64::MIN, f64::MAX);
         }
-        (
-            greater(self.highest, self.highs[self.head]),
-            less(self.lowest, self.lows[self.head]),
-        )
+        (greater(self.highest, self.highs[self.head]), less(self.lowest, self.lows[self.head]))
     }
 
     /// Forgets every value.

@@ -117,11 +117,7 @@ impl WindowMoments {
         }
         self.head = 0;
         self.suffix_anchor = last;
-        Moments {
-            base: last,
-            offset: self.slots[0].mean,
-            squares: self.slots[0].squares,
-        }
+        Moments { base: last, offset: self.slots[0].mean, squares: self.slots[0].squares }
     }
 
     /// Forgets every value.
@@ -219,10 +215,7 @@ impl PairWindow {
     /// An empty window for [`PairWindow::push_in_time`].
     #[must_use]
     pub fn over_time(period: usize) -> Self {
-        Self {
-            lap_shift: period as f64,
-            ..Self::new(period)
-        }
+        Self { lap_shift: period as f64, ..Self::new(period) }
     }
 
     /// Appends `y` with its time in updates as x. Only meaningful on a window made by [`PairWindow::over_time`].
@@ -284,9 +277,6 @@ impl PairWindow {
     /// Forgets every pair.
     pub fn clear(&mut self) {
         let lap_shift = self.lap_shift;
-        *self = Self {
-            lap_shift,
-            ..Self::new(self.slots.len())
-        };
+        *self = Self { lap_shift, ..Self::new(self.slots.len()) };
     }
 }

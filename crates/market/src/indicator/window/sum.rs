@@ -22,12 +22,7 @@ impl WindowSum {
     #[must_use]
     pub fn new(period: usize) -> Self {
         assert!(period > 0, "a window needs a slot");
-        Self {
-            slots: vec![0.0; period].into(),
-            head: 0,
-            prefix: 0.0,
-            previous_lap: 0.0,
-        }
+        Self { slots: vec![0.0; period].into(), head: 0, prefix: 0.0, previous_lap: 0.0 }
     }
 
     /// Appends `x` and returns the sum of the last `period` values.
@@ -67,12 +62,7 @@ impl WindowWeightedSum {
     #[must_use]
     pub fn new(period: usize) -> Self {
         assert!(period > 0, "a window needs a slot");
-        Self {
-            slots: vec![0.0; period].into(),
-            head: 0,
-            prefix: 0.0,
-            prefix_weighted: 0.0,
-        }
+        Self { slots: vec![0.0; period].into(), head: 0, prefix: 0.0, prefix_weighted: 0.0 }
     }
 
     /// Appends `x` and returns the weighted sum of the last `period` values.
@@ -119,10 +109,7 @@ impl Delay {
     #[must_use]
     pub fn new(period: usize) -> Self {
         assert!(period > 0, "a delay needs a slot");
-        Self {
-            slots: vec![0.0; period].into(),
-            head: 0,
-        }
+        Self { slots: vec![0.0; period].into(), head: 0 }
     }
 
     /// Stores `x` and returns the value stored `period` updates ago (0 before there is one).
