@@ -189,8 +189,9 @@ fn prices_that_mostly_rest_do_not_make_every_move_an_outlier() {
 fn outliers_do_not_widen_what_counts_as_one() {
     let mut checker = Checker::default();
     // Half of all returns are jumps: counted in, they would be the median.
-    let spiky =
-        |n: u64| if n >= 100 && n % 4 == 0 { 12_000 } else { lively(n).close.units() / starling_core::fixed::SCALE };
+    let spiky = |n: u64| {
+        if n >= 100 && n.is_multiple_of(4) { 12_000 } else { lively(n).close.units() / starling_core::fixed::SCALE }
+    };
     let _ = check_all(&mut checker, (0..2_000).map(|n| Event::Bar(bar(n, [spiky(n); 4], 1))));
     assert_eq!(checker.report().count(Fault::Outlier), 950, "475 jumps, there and back");
 }
