@@ -515,8 +515,8 @@ impl<T> Stream<T> {
     }
 }
 
-/// The median of the last full block; blocks grow from [`MEDIAN_FIRST`] to [`MEDIAN_BLOCK`] values. Three nanoseconds a
-/// value, spread out; a running median would cost ten times that for no better threshold.
+/// The median of the last full block; blocks grow from [`MEDIAN_FIRST`] to [`MEDIAN_BLOCK`] values. One selection a
+/// block keeps the cost of a value at that of storing it; a threshold needs no median of the moment.
 #[derive(Debug, Clone)]
 struct BlockMedian {
     median: Option<u64>,

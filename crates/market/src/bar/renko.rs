@@ -44,12 +44,11 @@ impl Renko {
         self.newest = self.newest.max(p.event);
         self.open.add(p);
         let (bottom, top) = *self.last.get_or_insert((p.close, p.close));
-        // Levels are compared in i128: a price near the end of its range must not wrap.
+        // Distances are taken in i128: a price near the end of its range must not wrap.
         let (price, brick) = (i128::from(p.close), i128::from(self.brick));
-        let up = (price - i128::from(top)) / brick;
-        let down = (i128::from(bottom) - price) / brick;
-        if up >= 1 || down >= 1 {
-            self.lay(p, up.max(down), up >= 1, cx);
+        let (above, below) = (price - i128::from(top), i128::from(bottom) - price);
+        if above >= brick || below >= brick {
+            self.lay(p, above.max(below) / brick, above > below, cx);
         }
     }
 

@@ -347,6 +347,15 @@ mod timed {
     }
 
     #[test]
+    fn each_run_of_empty_bars_is_capped_by_itself() {
+        let options = BuildOptions { empty: EmptyBars::Emit { run_max: 3 }, ..BuildOptions::default() };
+        let mut series = series("1m", options);
+        let hourly: Vec<Trade> = (0..4).map(|n| trade(n * HOUR + 1, 10, 1)).collect();
+        assert_eq!(feed(&mut series, &hourly).len(), 3 * (1 + 3));
+        assert_eq!(series.counts().empty, 9);
+    }
+
+    #[test]
     fn a_sleeping_series_wants_no_timer() {
         let t = day("2024-01-01");
         let mut series = series("1m", BuildOptions { empty: EmptyBars::Skip, ..BuildOptions::default() });
@@ -376,6 +385,29 @@ mod timed {
             assert_eq!(shown(&bars), ["2024-01-01T00:01:00Z 10 10 10 10 x1"]);
             assert_eq!(series.partial().map(|bar| bar.open), open.map(Price::from_int));
             assert_eq!((series.counts().late, series.counts().taken), (1, 2));
+        }
+    }
+
+    #[test]
+    fn a_tick_from_the_very_start_of_the_open_bar_is_not_late() {
+        let t = day("2024-01-01");
+        let from = |event: u64| Trade { ts_event: UnixNanos::new(event), ..trade(t + 61 * SECOND, 5, 1) };
+        let mut series = series("1m", BuildOptions::default());
+        feed(&mut series, &[trade(t + 1, 10, 1), from(t + MINUTE)]);
+        assert_eq!(series.counts().late, 0);
+        feed(&mut series, &[from(t + MINUTE - 1)]);
+        assert_eq!(series.counts().late, 1);
+    }
+
+    #[test]
+    fn a_tick_from_before_the_last_counted_bar_is_late() {
+        let from =
+            |event: u64, recv: u64, price: i64| Trade { ts_event: UnixNanos::new(event), ..trade(recv, price, 1) };
+        let ticks = [from(5, 10, 100), from(9, 11, 103), from(9, 12, 103), from(8, 13, 103)];
+        for text in ["2t", "3renko"] {
+            let mut series = series(text, BuildOptions { late: LateTicks::Drop, ..BuildOptions::default() });
+            assert_eq!(feed(&mut series, &ticks).len(), 1, "{text}");
+            assert_eq!((series.counts().late, series.partial().unwrap().volume), (1, Qty::ONE), "{text}");
         }
     }
 

@@ -178,6 +178,25 @@ fn a_new_level_is_taken_after_three_outliers() {
 }
 
 #[test]
+fn prices_that_mostly_rest_do_not_make_every_move_an_outlier() {
+    let mut checker = Checker::default();
+    let resting = |n: u64| 10_000 + (n / 4 % 2) as i64;
+    let _ = check_all(&mut checker, (0..1_000).map(|n| Event::Bar(bar(n, [resting(n); 4], 1))));
+    assert_eq!(checker.report().count(Fault::Outlier), 0);
+}
+
+#[test]
+fn outliers_do_not_widen_what_counts_as_one() {
+    let mut checker = Checker::default();
+    // Half of all returns are jumps: counted in, they would be the median.
+    let spiky = |n: u64| {
+        if n >= 100 && n.is_multiple_of(4) { 12_000 } else { lively(n).close.units() / starling_core::fixed::SCALE }
+    };
+    let _ = check_all(&mut checker, (0..2_000).map(|n| Event::Bar(bar(n, [spiky(n); 4], 1))));
+    assert_eq!(checker.report().count(Fault::Outlier), 950, "475 jumps, there and back");
+}
+
+#[test]
 fn gaps_have_a_limit_of_their_own() {
     let mut checker = Checker::new(Settings { gap_ns_max: Some(5 * SECOND), ..Settings::default() });
     let _ = check_all(&mut checker, [0, 5, 11].map(|n| Event::Quote(quote(n, 1, 2))));
