@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Writes the golden bars that crates/market/tests/bars.rs compares with.
 
-    python3 scripts/bars_golden.py [DATA_DIR]
+    python3 scripts/bars_golden.py
 
 Time bars come from pandas `resample(closed="right", label="right")`; bars by amount, Renko bricks and session days from
 plain loops over Python integers, written from the definitions (Lopez de Prado 2018, ch. 2) and not from the Rust code.
-The ticks are a seeded random walk with gaps, equal stamps, and stamps exactly on boundaries. With DATA_DIR (the folder
-that holds ticks/truefx_usdjpy_quotes_20130101.csv.gz) the one-minute bid bars of that file are written too.
+The ticks are a seeded random walk with gaps, equal stamps, and stamps exactly on boundaries.
 Needs pandas (made with 3.1.1).
 """
 import os
@@ -175,18 +174,3 @@ write("bars_golden.csv", "series,ms,open,high,low,close,volume",
       [(name, *b) for name, bars in golden.items() for b in bars])
 for name, bars in golden.items():
     print(f"{name}: {len(bars)} bars", file=sys.stderr)
-
-if len(sys.argv) > 1:
-    path = os.path.join(sys.argv[1], "ticks", "truefx_usdjpy_quotes_20130101.csv.gz")
-    frame = pd.read_csv(path)
-    stamps = pd.to_datetime(frame["timestamp"], format="ISO8601")
-    frame = frame.set_index(stamps.dt.tz_localize(None) if stamps.dt.tz is None else stamps.dt.tz_convert(None))
-    milli = (frame["bid"] * 1000).round().astype(int)
-    base = pd.Timestamp("2013-01-01 22:00:00")
-    offsets = (frame.index - base) // pd.Timedelta(milliseconds=1)
-    write("truefx_bids.csv", "ms_after_2013-01-01T22:00Z,bid_thousandths", list(zip(offsets, milli)))
-    ohlc = milli.resample("1min", closed="right", label="right").ohlc()
-    ohlc = flat_fill(ohlc, ohlc["open"].first_valid_index())
-    write("truefx_bars.csv", "ms_after_2013-01-01T22:00Z,open,high,low,close",
-          [((t - base) // pd.Timedelta(milliseconds=1), *(int(x) for x in row))
-           for t, row in zip(ohlc.index, ohlc.itertuples(index=False))])

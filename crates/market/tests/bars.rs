@@ -109,29 +109,3 @@ fn every_aggregation_makes_the_golden_bars() {
         }
     }
 }
-
-#[test]
-fn minute_bars_of_a_real_morning_agree_with_pandas() {
-    let start = UnixNanos::from_civil(2013, 1, 1).unwrap() + 22 * 3600 * 1_000 * MILLISECOND;
-    let table = BarSeriesTable::freeze(vec![BarSpec::parse(InstrumentId(0), "1m bid internal").unwrap()]).unwrap();
-    let mut series = Aggregator::new(&table, BarSeriesId(0), &Sessions::default(), BuildOptions::default()).unwrap();
-    let mut got = Vec::new();
-    for line in include_str!("data/truefx_bids.csv").lines().skip(1) {
-        let row = numbers(line);
-        let (ts, bid) = (start + row[0] as u64 * MILLISECOND, Price::from_units(row[1] * 1_000_000));
-        let size = Qty::from_int(1);
-        let instrument = InstrumentId(0);
-        let quote = Quote { instrument, ts_event: ts, ts_recv: ts, bid, ask: bid, bid_size: size, ask_size: size };
-        series.on_quote(&quote, &mut got);
-    }
-    let want: Vec<Vec<i64>> = include_str!("data/truefx_bars.csv").lines().skip(1).map(numbers).collect();
-    series.close(start + want.last().unwrap()[0] as u64 * MILLISECOND, &mut got);
-    let got: Vec<Vec<i64>> = got
-        .iter()
-        .map(|bar| {
-            let prices = [bar.open, bar.high, bar.low, bar.close].map(|p| p.units() / 1_000_000);
-            [&[(bar.ts_event.since(start) / MILLISECOND) as i64], &prices[..]].concat()
-        })
-        .collect();
-    assert_eq!(got, want);
-}
