@@ -384,11 +384,13 @@ impl Ledger {
             _ => {}
         }
         let (realised_in, fee_in) = (realised.paid_in, fee.paid_in);
-        if !realised.paid.is_zero() {
-            state.record(strategy, realised_in, Totals { realised: realised.paid, ..Totals::default() });
-        }
-        if !fee.paid.is_zero() {
-            state.record(strategy, fee_in, Totals { commission: fee.paid, ..Totals::default() });
+        let gained = Totals { realised: realised.paid, ..Totals::default() };
+        let charged = Totals { commission: fee.paid, ..Totals::default() };
+        if realised_in == fee_in {
+            state.record(strategy, fee_in, Totals { commission: fee.paid, ..gained });
+        } else {
+            state.record(strategy, realised_in, gained);
+            state.record(strategy, fee_in, charged);
         }
         state.events += 1;
         self.state.transactions += 1;
@@ -733,6 +735,7 @@ impl Ledger {
     }
 
     /// An amount with what it becomes in the account's base, if it has one.
+    #[inline]
     fn flow(
         &self,
         account: AccountId,
@@ -743,14 +746,18 @@ impl Ledger {
     ) -> Result<Flow, LedgerError> {
         let spec = &self.specs[account.index()];
         let paid_in = spec.base.unwrap_or(currency);
+        if paid_in == currency || amount.is_zero() {
+            return Ok(Flow { currency, amount, paid_in, paid: amount });
+        }
         let price = |mark: &Mark, _: bool| spec.fx.price(side, mark);
         let digits = (self.currencies.digits(paid_in), spec.rounding);
-        let paid = self.routes[account.index()]
-            .convert(amount, (currency, paid_in), marks, price, digits)
-            .map_err(|fault| self.explain(fault, currency, paid_in))?;
-        Ok(Flow { currency, amount, paid_in, paid })
+        match self.routes[account.index()].convert(amount, (currency, paid_in), marks, price, digits) {
+            Ok(paid) => Ok(Flow { currency, amount, paid_in, paid }),
+            Err(fault) => Err(self.explain(fault, currency, paid_in)),
+        }
     }
 
+    #[cold]
     fn explain(&self, fault: FxFault, from: CurrencyId, to: CurrencyId) -> LedgerError {
         let code = |id| self.currencies.get(id).code.clone();
         match fault {

@@ -164,6 +164,9 @@ pub(super) struct AccountState {
 
 impl AccountState {
     pub(super) fn record(&mut self, strategy: StrategyId, currency: CurrencyId, what: Totals) {
+        if what == Totals::default() {
+            return;
+        }
         self.totals[currency.index()].add(what);
         let key = (strategy, currency);
         match self.strategies.binary_search_by_key(&key, |(k, _)| *k) {

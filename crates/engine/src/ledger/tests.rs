@@ -490,6 +490,49 @@ fn margin_is_of_the_net_when_netting_and_of_each_when_hedging() {
 }
 
 #[test]
+fn derivatives_in_a_cash_account_settle_their_profit_only() {
+    let mut world = World::new(vec![cash(&[("USD", "1000"), ("BTC", "1")])]);
+    world.trade("ES", "1", "4500");
+    world.trade("XBTUSD", "10000", "10000");
+    assert_eq!((world.cash("USD"), world.cash("BTC")), ("1000".into(), "1".into()));
+    assert_eq!(world.trade("ES", "-1", "4502").realised.to_string(), "100");
+    assert_eq!(world.trade("XBTUSD", "-10000", "8000").realised.to_string(), "-0.25");
+    assert_eq!((world.cash("USD"), world.cash("BTC")), ("1100".into(), "0.75".into()));
+}
+
+#[test]
+fn what_is_open_is_valued_at_the_price_that_was_named() {
+    // Bid 4,510, ask 4,520, last 4,530; one long and one short, each entered at 4,500, times 50.
+    let by_hand = [
+        (Valuation::Exit, ["500", "-1000"], "90300"),
+        (Valuation::Mid, ["750", "-750"], "90300"),
+        (Valuation::Last, ["1500", "-1500"], "90600"),
+    ];
+    for (valuation, expected, margin_used) in by_hand {
+        let mode = PositionMode::Hedging;
+        let leverage = "0.5".parse().unwrap();
+        let mut world = World::new(vec![AccountSpec { valuation, mode, leverage, ..margin(&[("USD", "1000")]) }]);
+        world.trade("ES", "1", "4500");
+        world.trade("ES", "-1", "4500");
+        world.quote("ES", "4510", "4520");
+        world.last("ES", "4530");
+        assert_eq!([1, 2].map(|id| world.unrealised(id)), expected, "{valuation:?}");
+        // 10 % of two times 50 * 4,515 (or 4,530), at leverage 1/2.
+        assert_eq!(world.ledger.margin_used(MAIN, world.code("USD"), &world.marks), Some(money(margin_used)));
+    }
+}
+
+#[test]
+fn what_is_one_sum_in_the_base_is_converted_as_one() {
+    let mut world = World::new(vec![in_usd(margin(&[("USD", "1")]))]);
+    world.trade("AAPL", "1", "10");
+    world.last("AAPL", "11");
+    world.last("EUR/USD", "1.5");
+    // 2 / 1.5 = 1.3333; apart they would be 0.67 + 0.67.
+    assert_eq!(world.equity("EUR").unwrap(), "1.33");
+}
+
+#[test]
 fn unrealised_profit_becomes_what_closing_realises() {
     for fx in [FxSide::FillSide, FxSide::Opposite, FxSide::Mid, FxSide::Last] {
         let mut world = World::new(vec![AccountSpec { fx, ..in_usd(margin(&[("USD", "1000000")])) }]);
