@@ -37,11 +37,10 @@ fn texts_are_cut_as_python_cuts_them() {
     assert_eq!(rows(",\n,,x"), [of(1, &["", ""]), of(2, &["", "", "x"])]);
     assert_eq!(rows("\n\n1\n\r\n2\n"), [of(3, &["1"]), of(5, &["2"])]);
     assert_eq!(rows("\u{feff}a\n"), [of(1, &["a"])]);
-    assert_eq!(rows("\"a,b\",\"c\"\"d\"\n\"e\nf\",g\nh,i\n"), [
-        of(1, &["a,b", "c\"d"]),
-        of(2, &["e\nf", "g"]),
-        of(4, &["h", "i"])
-    ]);
+    assert_eq!(
+        rows("\"a,b\",\"c\"\"d\"\n\"e\nf\",g\nh,i\n"),
+        [of(1, &["a,b", "c\"d"]), of(2, &["e\nf", "g"]), of(4, &["h", "i"])]
+    );
     assert_eq!(rows("\"\",\"\"\r\nx,\"y\"\r\n"), [of(1, &["", ""]), of(2, &["x", "y"])]);
     assert_eq!(rows("5\" pipe,1\n"), [of(1, &["5\" pipe", "1"])]);
     assert_eq!(rows(""), []);
@@ -82,7 +81,9 @@ fn integers_are_whole_or_none() {
     for text in ["0", "7", "-1", "12345678", "123456789", "1600000020000000000", "-9223372036854775807"] {
         assert_eq!(integer(text.as_bytes()), text.parse().ok(), "{text}");
     }
-    for text in ["", "-", "1.0", "12345678.", "1234567:", "1234/678", "9223372036854775808", "00000000000000000001", "+1"] {
+    for text in
+        ["", "-", "1.0", "12345678.", "1234567:", "1234/678", "9223372036854775808", "00000000000000000001", "+1"]
+    {
         assert_eq!(integer(text.as_bytes()), None, "{text}");
     }
 }
