@@ -1,0 +1,246 @@
+//! What can be wrong with data: each error names file, line, column, the text found, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use starling_market::csv::CsvError;
+
+use super::spec::SpecFault;
+
+/// Where in a file something stands: `bars.csv:1042`, or `day.zip > bars.csv:7` inside an archive.
+///
+/// The line counts from 1 in the decompressed text; in a Parquet file it is the row, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the configuration names it, and the members down to the text.
+    pub source: String,
+    /// The line.
+    pub line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source, self.line)
+    }
+}
+
+/// A fault of one row that a policy decides about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Stamped before the row above.
+    Unsorted,
+    /// The row above once more.
+    Duplicate,
+    /// Bid over ask.
+    Crossed,
+    /// No number where one belongs.
+    Nan,
+    /// A quantity below zero, a price of zero or less.
+    Negative,
+    /// High and low do not bound open and close.
+    Ohlc,
+}
+
+impl Fault {
+    /// The field of the configuration that decides about it.
+    #[must_use]
+    pub fn policy(self) -> &'static str {
+        match self {
+            Self::Unsorted => "on_unsorted",
+            Self::Duplicate => "on_duplicate",
+            Self::Crossed => "on_crossed",
+            Self::Nan => "on_nan",
+            Self::Negative => "on_negative",
+            Self::Ohlc => "on_ohlc",
+        }
+    }
+}
+
+fn list(items: &[String]) -> String {
+    const SHOWN_MAX: usize = 12;
+    let mut text = items.iter().take(SHOWN_MAX).map(|i| format!("`{i}`")).collect::<Vec<_>>().join(", ");
+    if items.len() > SHOWN_MAX {
+        text.push_str(&format!(" and {} more", items.len() - SHOWN_MAX));
+    }
+    text
+}
+
+fn dirs(paths: &[PathBuf]) -> String {
+    if paths.is_empty() {
+        "the path as it stands".into()
+    } else {
+        list(&paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>())
+    }
+}
+
+/// Why data could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The table contradicts itself.
+    #[error("the [[data]] table of `{instrument}` is wrong: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Spec {
+        /// The instrument it is about.
+        instrument: String,
+        /// Everything found.
+        faults: Vec<SpecFault>,
+    },
+    /// The file is nowhere.
+    #[error("`{path}` is not there; looked in {}; correct `path`, or name its folder with --data-dir", dirs(searched))]
+    Missing {
+        /// As the configuration names it.
+        path: String,
+        /// Where it was looked for.
+        searched: Vec<PathBuf>,
+    },
+    /// The system refused.
+    #[error("cannot {attempt} `{path}`: {cause}")]
+    Io {
+        /// What was tried.
+        attempt: &'static str,
+        /// The file.
+        path: String,
+        /// The system's word.
+        cause: io::Error,
+    },
+    /// A compressed file ends early or is damaged.
+    #[error("`{source_name}` is not a whole {format} file ({cause}); fetch it again")]
+    Broken {
+        /// File, and members down to the one.
+        source_name: String,
+        /// The compression.
+        format: &'static str,
+        /// What the decompressor says.
+        cause: String,
+    },
+    /// No member of an archive has the name.
+    #[error("`{path}` has no member that matches member = \"{pattern}\"; it has {}", list(present))]
+    Member {
+        /// The archive.
+        path: String,
+        /// What was asked for.
+        pattern: String,
+        /// What is there.
+        present: Vec<String>,
+    },
+    /// An archive in an archive is too large to unpack in memory.
+    #[error("`{source_name}` takes more than {limit} bytes inside its bundle; unpack the bundle and name the files")]
+    NestedTooLarge {
+        /// The member.
+        source_name: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// There is no data row.
+    #[error("`{source_name}` holds no rows; remove it from `path`, or fetch it again")]
+    Empty {
+        /// The file or member.
+        source_name: String,
+    },
+    /// The text cannot be cut into rows.
+    #[error("{source_name}: {cause}")]
+    Csv {
+        /// The file or member.
+        source_name: String,
+        /// What is wrong.
+        cause: CsvError,
+    },
+    /// The text is not UTF-8.
+    #[error("{place}: byte 0x{byte:02X} is not UTF-8 text; convert the file, or name its format if it is not text")]
+    NotUtf8 {
+        /// Where.
+        place: Place,
+        /// The first byte at fault.
+        byte: u8,
+    },
+    /// A column that is needed is not there.
+    #[error("{source_name}: no column holds {wanted}; there are {}; name the column, as in columns = {{ {wanted} = \"NAME\" }}", list(present))]
+    ColumnMissing {
+        /// The file or member.
+        source_name: String,
+        /// The field wanted.
+        wanted: String,
+        /// The columns there are.
+        present: Vec<String>,
+    },
+    /// The usual order of columns does not fit a file without header.
+    #[error("{source_name}: no header names the {count} columns; say which is which, as in columns = {{ ts = 0, ... }}")]
+    ColumnsUnnamed {
+        /// The file or member.
+        source_name: String,
+        /// How many columns the first row has.
+        count: usize,
+    },
+    /// A row has fewer fields than it needs.
+    #[error("{place}: the row has {found} fields, but column `{column}` is number {needed}; fix or remove the row")]
+    ShortRow {
+        /// Where.
+        place: Place,
+        /// The column that is missing.
+        column: String,
+        /// Fields found.
+        found: usize,
+        /// Fields needed.
+        needed: usize,
+    },
+    /// A field cannot be read.
+    #[error("{place}: column `{column}`: {problem}; {remedy}")]
+    Field {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// What is wrong, with the text found.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A row has a fault that the policy refuses.
+    #[error("{place}: {problem}; fix the row or set {} = \"drop\"{}", fault.policy(), also(*fault))]
+    Row {
+        /// Where.
+        place: Place,
+        /// Which fault.
+        fault: Fault,
+        /// The values at fault.
+        problem: String,
+    },
+    /// The run knows no such instrument or series.
+    #[error("`{name}`: {reason}")]
+    Unknown {
+        /// The instrument or series of the table.
+        name: String,
+        /// What the run says.
+        reason: String,
+    },
+    /// The file is of a kind that is not read.
+    #[error("`{path}`: {problem}")]
+    Unsupported {
+        /// The file.
+        path: String,
+        /// What is not read, and what to do.
+        problem: String,
+    },
+    /// A Parquet file cannot be read or written.
+    #[error("`{path}`: Parquet: {cause}")]
+    Parquet {
+        /// The file.
+        path: String,
+        /// What the library says.
+        cause: String,
+    },
+}
+
+fn also(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Nan => "",
+        _ => " or \"accept\"",
+    }
+}
+
+impl DataError {
+    pub(super) fn io(attempt: &'static str, path: impl fmt::Display, cause: io::Error) -> Self {
+        Self::Io { attempt, path: path.to_string(), cause }
+    }
+}
