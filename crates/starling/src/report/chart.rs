@@ -40,6 +40,14 @@ impl Size {
         }
     }
 
+    /// Pixels within which markers of one kind would cover each other.
+    fn mark_cell(self) -> i64 {
+        match self {
+            Self::Wide | Self::Standalone => 4,
+            Self::Narrow => 12,
+        }
+    }
+
     /// Opens the drawing; `name` is what a screen reader says.
     fn open(self, height: f64, name: &str, attributes: &str) -> String {
         let (class, namespace) = match self {
@@ -124,7 +132,7 @@ impl Plot {
         draw_vertical(&mut out, frame, &y, &ticks);
         draw_horizontal(&mut out, frame, &x, self.horizontal);
         for (place, layer) in self.layers.iter().enumerate().rev() {
-            layer.draw(&mut out, &x, &y, place);
+            layer.draw(&mut out, &x, &y, place, size.mark_cell());
         }
         out.push_str("</svg>");
         out

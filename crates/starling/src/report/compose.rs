@@ -269,6 +269,15 @@ fn exposure(run: &RunRecord) -> Vec<Block> {
         return vec![Block::Text("Equity was never positive, so exposure has no measure.".into())];
     }
     let share = |of: fn(&EquityPoint) -> f64| funded.iter().map(|p| (seconds(p.ts), of(p) / p.equity)).collect();
+    let gross =
+        |name: &str| Layer { name: name.into(), ink: Ink::Series(0), shape: Shape::Area(share(|p| p.gross_exposure)) };
+    // Two curves that are one would hide each other.
+    let layers = if funded.iter().all(|p| p.net_exposure == p.gross_exposure) {
+        vec![gross("gross and net, never short")]
+    } else {
+        let net = Layer { name: "net".into(), ink: Ink::Series(1), shape: Shape::Line(share(|p| p.net_exposure)) };
+        vec![net, gross("gross")]
+    };
     vec![Block::Plot(Plot {
         id: "exposure".into(),
         title: "Exposure as a share of equity".into(),
@@ -276,10 +285,7 @@ fn exposure(run: &RunRecord) -> Vec<Block> {
         measure: Measure::Percent,
         spreads: &[Spread::Linear],
         height: SHORT,
-        layers: vec![
-            Layer { name: "net".into(), ink: Ink::Series(1), shape: Shape::Line(share(|p| p.net_exposure)) },
-            Layer { name: "gross".into(), ink: Ink::Series(0), shape: Shape::Area(share(|p| p.gross_exposure)) },
-        ],
+        layers,
     })]
 }
 

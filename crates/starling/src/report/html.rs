@@ -269,7 +269,8 @@ impl Page {
         if let Some((noun, total)) = table.total {
             put!(self.out, r#"<p class="byline">{}</p>"#, escape(&shown(table.rows.len(), noun, total)));
         }
-        put!(self.out, r#"<div class="scroll{tall}" tabindex="0"><table class="sortable"><thead><tr>"#);
+        let slim = if table.columns.len() <= 2 { " slim" } else { "" };
+        put!(self.out, r#"<div class="scroll{tall}" tabindex="0"><table class="sortable{slim}"><thead><tr>"#);
         for column in &table.columns {
             let class = if column.numeric { "num" } else { "" };
             put!(self.out, r#"<th scope="col" class="{class}">{}</th>"#, escape(column.title));

@@ -56,7 +56,7 @@ pub(crate) fn signed(text: String) -> String {
 /// An amount of money or a price: two digits after the point, more when it is below one.
 pub(crate) fn amount(value: f64) -> String {
     let size = value.abs();
-    if size >= 1.0 || size < 1e-9 {
+    if !(1e-9..1.0).contains(&size) {
         return grouped(value, 2);
     }
     // Below one, three significant digits, and at least the two that cents need.

@@ -130,7 +130,9 @@
     key.addEventListener("click", () => {
       const on = key.getAttribute("aria-pressed") !== "true";
       key.setAttribute("aria-pressed", on);
-      all(`g.layer[data-layer="${key.dataset.layer}"]`, key.closest("figure"))
+      const figure = key.closest("figure");
+      all("svg[data-plot]", figure).forEach((svg) => svg.dispatchEvent(new Event("pointerleave")));
+      all(`g.layer[data-layer="${key.dataset.layer}"]`, figure)
         .forEach((layer) => { layer.style.display = on ? "" : "none"; });
     });
   }

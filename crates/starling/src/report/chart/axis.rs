@@ -62,6 +62,7 @@ pub(crate) fn value_ticks(scale: &Scale, measure: Measure, target: usize) -> Vec
 fn label(value: f64, finest: f64, largest: f64, measure: Measure) -> String {
     match measure {
         Measure::Percent => format!("{} %", grouped(value * 100.0, digits(finest * 100.0))),
+        Measure::Amount if value == 0.0 => "0".to_owned(),
         Measure::Amount => {
             let (unit, suffix) = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")]
                 .into_iter()
@@ -132,8 +133,8 @@ mod tests {
     fn labels_share_a_unit_and_tell_neighbours_apart() {
         use Measure::*;
         use Spread::*;
-        assert_eq!(labels(Linear, 0.0, 2_500_000.0, Amount), ["0.0M", "0.5M", "1.0M", "1.5M", "2.0M", "2.5M"]);
-        assert_eq!(labels(Linear, 0.0, 50_000.0, Amount), ["0k", "10k", "20k", "30k", "40k", "50k"]);
+        assert_eq!(labels(Linear, 0.0, 2_500_000.0, Amount), ["0", "0.5M", "1.0M", "1.5M", "2.0M", "2.5M"]);
+        assert_eq!(labels(Linear, 0.0, 50_000.0, Amount), ["0", "10k", "20k", "30k", "40k", "50k"]);
         assert_eq!(labels(Linear, 1_000_000.0, 1_000_050.0, Amount)[1], "1,000,010");
         assert_eq!(labels(Linear, -0.25, 0.0, Percent), ["-25 %", "-20 %", "-15 %", "-10 %", "-5 %", "0 %"]);
         assert_eq!(labels(Linear, 1.101, 1.103, Amount)[0], "1.1010");

@@ -48,7 +48,10 @@ pub(crate) fn months_svg(table: &MonthlyReturns, title: &str) -> String {
     out
 }
 
-/// The size of return that has the deepest shade: the largest of all months.
+/// The size of return from which a month has the deepest shade: 2.5 times the mean size, so that one wild month does
+/// not bleach all others.
 pub(crate) fn deepest(table: &MonthlyReturns) -> f64 {
-    table.years.iter().flat_map(|y| y.months.iter().flatten()).fold(0.0, |m, r| r.abs().max(m))
+    let months = || table.years.iter().flat_map(|year| year.months.iter().flatten());
+    let size: f64 = months().map(|r| r.abs()).sum();
+    2.5 * size / (months().count().max(1) as f64)
 }

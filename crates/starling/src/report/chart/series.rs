@@ -89,8 +89,9 @@ impl Layer {
         }
     }
 
-    /// Appends the layer; `place` is its place among the layers, by which a legend finds it.
-    pub(crate) fn draw(&self, out: &mut String, x: &Scale, y: &Scale, place: usize) {
+    /// Appends the layer; `place` is its place among the layers, by which a legend finds it. Markers of one kind in a
+    /// cell of `cell` pixels are drawn as one.
+    pub(crate) fn draw(&self, out: &mut String, x: &Scale, y: &Scale, place: usize, cell: i64) {
         let at = |p: &(f64, f64)| (tenths(x.place(p.0)), tenths(y.place(p.1)));
         put!(out, r#"<g class="layer {}" data-layer="{place}">"#, self.ink.class());
         match &self.shape {
@@ -117,20 +118,17 @@ impl Layer {
                 outline.extend(columns.iter().rev().map(|c| (c.0, c.1)));
                 put!(out, r#"<path class="band" d="{}Z"/>"#, path(&outline));
             }
-            Shape::Up(points) => marks(out, points.iter().map(at), "l4 7h-8z"),
-            Shape::Down(points) => marks(out, points.iter().map(at), "l4-7h-8z"),
+            Shape::Up(points) => marks(out, points.iter().map(at), cell * 10, "l5 9h-10z"),
+            Shape::Down(points) => marks(out, points.iter().map(at), cell * 10, "l5-9h-10z"),
         }
         out.push_str("</g>");
     }
 }
 
-/// Pixels of a cell in which markers of one kind are drawn as one.
-const MARK_CELL: i64 = 40;
-
-/// One marker for each occupied cell, all in one path.
-fn marks(out: &mut String, points: impl Iterator<Item = (i64, i64)>, triangle: &str) {
+/// One marker for each occupied cell of so many tenths of a pixel, all in one path.
+fn marks(out: &mut String, points: impl Iterator<Item = (i64, i64)>, cell: i64, triangle: &str) {
     let cells: std::collections::BTreeMap<(i64, i64), (i64, i64)> =
-        points.map(|p| ((p.0.div_euclid(MARK_CELL), p.1.div_euclid(MARK_CELL)), p)).collect();
+        points.map(|p| ((p.0.div_euclid(cell), p.1.div_euclid(cell)), p)).collect();
     out.push_str(r#"<path class="mark" d=""#);
     for (x, y) in cells.values() {
         put!(out, "M{} {}{triangle}", decimal(*x), decimal(*y));
@@ -242,7 +240,7 @@ mod tests {
         );
         let points = (0..10_000).map(|i| (f64::from(i) / 10_000.0, 0.5)).collect();
         let mut out = String::new();
-        Layer { name: "buys".into(), ink: Ink::Gain, shape: Shape::Up(points) }.draw(&mut out, &x, &y, 0);
+        Layer { name: "buys".into(), ink: Ink::Gain, shape: Shape::Up(points) }.draw(&mut out, &x, &y, 0, 4);
         assert_eq!(out.matches('M').count(), 250);
     }
 
