@@ -8,6 +8,7 @@ pub mod orders;
 pub mod risk;
 mod run_hash;
 pub mod sequencer;
+pub mod strategies;
 pub mod strategy;
 pub mod venue;
 pub mod world;

@@ -1,0 +1,150 @@
+//! The built-in strategies: a table of kinds, from which the configuration, the dispatch and the documentation are made.
+//!
+//! Invariant: a strategy is one file and one line in [`builtins!`]'s table: a name, the type of its parameters, and a
+//! line of documentation. Whatever holds for all of them (parameters that report all their faults, snapshots, no
+//! allocation per bar, decisions from the past only) is tested over the table. What it deliberately does not hold:
+//! strategies of users, which implement [`Strategy`] themselves.
+
+mod ema_cross;
+pub mod parameter;
+pub mod signal;
+pub mod sizing;
+pub mod target;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use starling_core::event::Timer;
+use starling_core::{Bar, Quote, Trade};
+
+use crate::strategy::{Context, FillUpdate, OrderUpdate, Setup, Strategy, StrategyError};
+
+pub use parameter::{Exact, ParameterError, Span};
+pub use sizing::Sizing;
+pub use target::{Direction, Execution, Flip, Stance, Target};
+
+/// Parameters of a built-in strategy.
+pub trait Configuration {
+    /// What they configure.
+    type Strategy: Strategy;
+    /// All faults.
+    fn validate(&self) -> Vec<ParameterError>;
+    /// The strategy, to be set up.
+    fn build(&self) -> Self::Strategy;
+}
+
+/// A kind of strategy, for listings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name in configurations.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub doc: &'static str,
+}
+
+/// Makes of each row (name, type of parameters, line of documentation) a variant of the configuration and of the
+/// strategy, and dispatches both.
+macro_rules! builtins {
+    ($($name:literal $variant:ident($parameters:ty): $doc:literal;)+) => {
+        /// The configuration of a built-in strategy; `kind` names it.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(tag = "kind")]
+        #[non_exhaustive]
+        pub enum StrategyConfig {
+            $(#[doc = $doc] #[serde(rename = $name)] $variant($parameters),)+
+        }
+
+        /// Any built-in strategy, dispatched without a virtual call.
+        #[non_exhaustive]
+        pub enum Builtin {
+            $(#[doc = $doc] $variant(Box<<$parameters as Configuration>::Strategy>),)+
+        }
+
+        impl StrategyConfig {
+            /// All kinds there are, in the order of documentation.
+            pub const KINDS: &[Kind] = &[$(Kind { name: $name, doc: $doc },)+];
+
+            /// The name of its kind.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)+ }
+            }
+            /// All faults of its parameters.
+            #[must_use]
+            pub fn validate(&self) -> Vec<ParameterError> {
+                match self { $(Self::$variant(parameters) => Configuration::validate(parameters),)+ }
+            }
+            fn assemble(&self) -> Builtin {
+                match self { $(Self::$variant(parameters) => Builtin::$variant(Box::new(parameters.build())),)+ }
+            }
+        }
+
+        impl Strategy for Builtin {
+            fn setup(&mut self, setup: &mut Setup<'_>) -> Result<(), StrategyError> {
+                match self { $(Self::$variant(strategy) => strategy.setup(setup),)+ }
+            }
+            fn on_start(&mut self, ctx: &mut Context<'_>) {
+                match self { $(Self::$variant(strategy) => strategy.on_start(ctx),)+ }
+            }
+            fn on_quote(&mut self, ctx: &mut Context<'_>, quote: &Quote) {
+                match self { $(Self::$variant(strategy) => strategy.on_quote(ctx, quote),)+ }
+            }
+            fn on_trade(&mut self, ctx: &mut Context<'_>, trade: &Trade) {
+                match self { $(Self::$variant(strategy) => strategy.on_trade(ctx, trade),)+ }
+            }
+            fn on_bar(&mut self, ctx: &mut Context<'_>, bar: &Bar) {
+                match self { $(Self::$variant(strategy) => strategy.on_bar(ctx, bar),)+ }
+            }
+            fn on_timer(&mut self, ctx: &mut Context<'_>, timer: &Timer) {
+                match self { $(Self::$variant(strategy) => strategy.on_timer(ctx, timer),)+ }
+            }
+            fn on_order(&mut self, ctx: &mut Context<'_>, update: &OrderUpdate) {
+                match self { $(Self::$variant(strategy) => strategy.on_order(ctx, update),)+ }
+            }
+            fn on_fill(&mut self, ctx: &mut Context<'_>, fill: &FillUpdate) {
+                match self { $(Self::$variant(strategy) => strategy.on_fill(ctx, fill),)+ }
+            }
+            fn on_stop(&mut self, ctx: &mut Context<'_>) {
+                match self { $(Self::$variant(strategy) => strategy.on_stop(ctx),)+ }
+            }
+            fn save(&self) -> Result<Vec<u8>, StrategyError> {
+                match self { $(Self::$variant(strategy) => strategy.save(),)+ }
+            }
+            fn load(&mut self, bytes: &[u8]) -> Result<(), StrategyError> {
+                match self { $(Self::$variant(strategy) => strategy.load(bytes),)+ }
+            }
+        }
+    };
+}
+
+builtins! {
+    "ema_cross" EmaCross(ema_cross::EmaCross): "Long while a fast exponential average is at or above a slow one, else short.";
+}
+
+/// The parameters of a strategy cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("strategy kind `{kind}`: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ConfigurationError {
+    /// The strategy's kind.
+    pub kind: &'static str,
+    /// All that is wrong.
+    pub faults: Vec<ParameterError>,
+}
+
+impl StrategyConfig {
+    /// The strategy, unless its parameters have faults.
+    pub fn build(&self) -> Result<Builtin, ConfigurationError> {
+        match self.validate() {
+            faults if faults.is_empty() => Ok(self.assemble()),
+            faults => Err(ConfigurationError { kind: self.kind(), faults }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Builtin")
+    }
+}

@@ -1,0 +1,251 @@
+//! Parameters: exact numbers as people write them, and the faults that a check finds.
+//!
+//! Invariant: a check reports every fault there is, not the first. What it deliberately does not do: take a TOML float
+//! for an exact number; `0.1` in quotes is a tenth, without quotes it is 3602879701896397 / 2^55.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use starling_core::Rate;
+use starling_core::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND};
+use starling_market::bar::BarShape;
+use starling_market::feature::FeatureSpec;
+
+/// A parameter that cannot be used, and what could.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{parameter}` is {value}, but must be {requirement}")]
+pub struct ParameterError {
+    /// Its name, with those of the tables it stands in: `execution.stop_loss`.
+    pub parameter: String,
+    /// The value found.
+    pub value: String,
+    /// What is allowed.
+    pub requirement: String,
+}
+
+/// The faults of one configuration: what each `validate` fills and returns.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<ParameterError>);
+
+impl Faults {
+    /// None so far.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// A fault unless `holds`.
+    pub fn require(&mut self, holds: bool, parameter: &str, value: impl fmt::Display, requirement: impl fmt::Display) {
+        if !holds {
+            self.0.push(ParameterError {
+                parameter: parameter.to_owned(),
+                value: value.to_string(),
+                requirement: requirement.to_string(),
+            });
+        }
+    }
+    /// Takes over the faults of a table within this one.
+    pub fn within(&mut self, table: &str, faults: Vec<ParameterError>) {
+        let named =
+            |fault: ParameterError| ParameterError { parameter: format!("{table}.{}", fault.parameter), ..fault };
+        self.0.extend(faults.into_iter().map(named));
+    }
+    /// A period in bars: at least `min`, at most what indicators take.
+    pub fn period(&mut self, parameter: &str, bars: u32, min: u32) {
+        let max = starling_market::indicator::PERIOD_MAX as u64;
+        self.require(
+            (u64::from(min)..=max).contains(&bars.into()),
+            parameter,
+            bars,
+            format_args!("{min} to {max} bars"),
+        );
+    }
+    /// A float in an open or closed range, never NaN.
+    pub fn number(&mut self, parameter: &str, value: f64, holds: bool, requirement: &str) {
+        self.require(value.is_finite() && holds, parameter, value, requirement);
+    }
+    /// The name of an instrument.
+    pub fn instrument(&mut self, parameter: &str, name: &str) {
+        self.require(!name.trim().is_empty(), parameter, "empty", "the name of an instrument, as `BTC/USDT.BINANCE`");
+    }
+    /// The text of a series of bars.
+    pub fn bars(&mut self, parameter: &str, text: &str) {
+        if let Err(error) = text.parse::<BarShape>() {
+            self.require(false, parameter, format_args!("`{text}`"), format_args!("a series of bars ({error})"));
+        }
+    }
+    /// The text of a feature.
+    pub fn feature(&mut self, parameter: &str, text: &str) {
+        if let Err(error) = text.parse::<FeatureSpec>() {
+            self.require(false, parameter, format_args!("`{text}`"), format_args!("a feature ({error})"));
+        }
+    }
+    /// All of them.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<ParameterError> {
+        self.0
+    }
+}
+
+/// A fixed-point number in a configuration: a decimal in quotes (`"0.001"`), or a whole number with or without them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Exact<T>(pub T);
+
+impl Exact<Rate> {
+    /// A rate of `n` in ten thousand.
+    #[must_use]
+    pub const fn basis_points(n: i64) -> Self {
+        Self(Rate::from_units(n * 100_000))
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Exact<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Debug for Exact<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl<T: fmt::Display> Serialize for Exact<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Exact<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Decimal<T>(PhantomData<T>);
+        impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Decimal<T> {
+            type Value = Exact<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number in quotes, as \"0.001\", or a whole number")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Exact<T>, E> {
+                text.parse().map(Exact).map_err(E::custom)
+            }
+            fn visit_i64<E: Error>(self, whole: i64) -> Result<Exact<T>, E> {
+                self.visit_str(&whole.to_string())
+            }
+            fn visit_u64<E: Error>(self, whole: u64) -> Result<Exact<T>, E> {
+                self.visit_str(&whole.to_string())
+            }
+        }
+        deserializer.deserialize_any(Decimal(PhantomData))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl<T> schemars::JsonSchema for Exact<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Exact".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+/// A span of time: a whole number and a unit, as `"90s"`, `"15m"`, `"1h"`, `"1d"`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Nanoseconds.
+    pub nanos: u64,
+}
+
+const SPAN_UNITS: [(&str, u64); 7] =
+    [("ns", 1), ("us", MICROSECOND), ("ms", MILLISECOND), ("s", SECOND), ("m", MINUTE), ("h", HOUR), ("d", DAY)];
+
+impl FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fail = || format!("`{text}` is no span of time; write a whole number and ns, us, ms, s, m, h or d");
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fail)?);
+        let (_, scale) = SPAN_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(fail)?;
+        let nanos = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*scale)).ok_or_else(fail)?;
+        Ok(Self { nanos })
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |unit: &&(&str, u64)| self.nanos.is_multiple_of(unit.1);
+        let (unit, scale) = SPAN_UNITS.iter().rev().find(whole).expect("1 divides all");
+        write!(f, "{}{unit}", self.nanos / scale)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(Error::custom)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Span".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(ns|us|ms|s|m|h|d)$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use starling_core::Qty;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Table {
+        qty: Exact<Qty>,
+    }
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        for (text, nanos) in [("90s", 90 * SECOND), ("15m", 15 * MINUTE), ("1d", DAY), ("7ns", 7), ("0d", 0)] {
+            assert_eq!(text.parse::<Span>().unwrap(), Span { nanos });
+            assert_eq!(Span { nanos }.to_string(), text);
+        }
+        for text in ["", "m", "1", "1.5h", "-1s", "1 h", "999999999999d"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn exact_numbers_are_quoted_or_whole() {
+        let read = |text: &str| toml::from_str::<Table>(text).map(|t| t.qty.0);
+        assert_eq!(read("qty = \"0.001\"").unwrap(), Qty::from_units(1_000_000));
+        assert_eq!(read("qty = 1000000").unwrap(), Qty::from_int(1_000_000));
+        assert_eq!(read("qty = -3").unwrap(), Qty::from_int(-3));
+        let fault = read("qty = 0.001").unwrap_err().to_string();
+        assert!(fault.contains("in quotes"), "{fault}");
+        assert!(read("qty = \"0.0000000001\"").unwrap_err().to_string().contains("9 decimal places"));
+        let table = Table { qty: Exact("12.5".parse().unwrap()) };
+        assert_eq!(toml::from_str::<Table>(&toml::to_string(&table).unwrap()).unwrap(), table);
+    }
+}
