@@ -302,7 +302,9 @@ impl Page {
 
 /// How many of how many are shown.
 pub(crate) fn shown(rows: usize, noun: &str, total: u64) -> String {
-    if rows as u64 == total {
+    if rows == 1 && total == 1 {
+        format!("The only {noun}.")
+    } else if rows as u64 == total {
         format!("All {}.", counted(total, noun))
     } else {
         format!("The first {} of {}.", count(rows as u64), counted(total, noun))
@@ -360,6 +362,7 @@ mod tests {
 
     #[test]
     fn what_is_not_shown_is_counted() {
+        assert_eq!(shown(1, "fill", 1), "The only fill.");
         assert_eq!(shown(3, "fill", 3), "All 3 fills.");
         assert_eq!(shown(250, "round trip", 1_214), "The first 250 of 1,214 round trips.");
         assert_eq!(

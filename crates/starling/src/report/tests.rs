@@ -116,7 +116,7 @@ fn the_verdict_is_computed_from_the_record() {
     assert_eq!(verdict(&run), full);
     run.equity[3].equity = 900.0;
     run.benchmarks.clear();
-    assert_eq!(verdict(&run), "-10.0 %, max drawdown -11.8 %, 1 trade, costs 0.440 USD");
+    assert_eq!(verdict(&run), "-10.0 %, max drawdown -11.8 %, 1 trade, costs 0.44 USD");
     assert_eq!(verdict(&nothing()), "0.0 %, max drawdown 0.0 %, 0 trades, no costs modelled");
 }
 
