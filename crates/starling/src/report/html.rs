@@ -374,6 +374,26 @@ mod tests {
         assert_eq!(steps([0.0].into_iter(), Measure::Amount), (1.0, vec![0]));
     }
 
+    #[test]
+    fn a_long_curve_is_read_at_fewer_points_and_to_its_end() {
+        let points: Vec<(f64, f64)> = (0..12_345).map(|i| (f64::from(i) * 60.0, f64::from(i))).collect();
+        let plot = Plot {
+            id: "p".into(),
+            title: "t".into(),
+            horizontal: Horizontal::Time,
+            measure: Measure::Amount,
+            spreads: &[chart::Spread::Linear],
+            height: 100.0,
+            layers: vec![chart::Layer { name: "l".into(), ink: chart::Ink::Muted, shape: chart::Shape::Line(points) }],
+        };
+        let mut page = Page::default();
+        page.readable(&plot);
+        let values = page.plots["p"]["series"][0]["y"].as_array().unwrap();
+        assert_eq!(values.len(), 4_115);
+        assert_eq!(values.iter().map(|step| step.as_i64().unwrap()).sum::<i64>(), 123_440, "12,344 in tenths");
+        assert_eq!(page.stamps[0].as_array().unwrap().len(), 2 + values.len() - 1);
+    }
+
     proptest! {
         #[test]
         fn packed_stamps_unpack_to_themselves(first in 0u64..4_000_000_000, steps in prop::collection::vec(1u64..50, 0..60), unit in 1u64..86_401) {

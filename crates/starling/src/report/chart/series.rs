@@ -84,7 +84,9 @@ impl Layer {
     /// The (x, y) that a crosshair reads; `None` for a shape without one value for each x.
     pub(crate) fn readable(&self) -> Option<&[(f64, f64)]> {
         match &self.shape {
-            Shape::Line(points) | Shape::Dotted(points) | Shape::Area(points) => Some(points),
+            Shape::Line(points) | Shape::Dotted(points) | Shape::Area(points) => {
+                Some(points).filter(|p| !p.is_empty()).map(Vec::as_slice)
+            }
             Shape::Band(_) | Shape::Up(_) | Shape::Down(_) => None,
         }
     }
