@@ -200,11 +200,13 @@ fn equity(run: &RunRecord) -> Vec<Block> {
     }
     let mut layers =
         vec![Layer { name: run.name.clone(), ink: Ink::Series(0), shape: Shape::Line(curve(run, &run.equity)) }];
-    layers.extend(run.benchmarks.iter().take(SERIES - 1).enumerate().map(|(i, benchmark)| Layer {
-        name: benchmark.name.clone(),
-        ink: Ink::Series(i + 1),
-        shape: Shape::Line(curve(run, &benchmark.points)),
-    }));
+    layers.extend(run.benchmarks.iter().filter(|b| !b.points.is_empty()).take(SERIES - 1).enumerate().map(
+        |(i, benchmark)| Layer {
+            name: benchmark.name.clone(),
+            ink: Ink::Series(i + 1),
+            shape: Shape::Line(curve(run, &benchmark.points)),
+        },
+    ));
     let positive = layers.iter().filter_map(Layer::extent).all(|(_, (low, _))| low > 0.0);
     let title = match run.benchmarks.first() {
         Some(benchmark) => format!("Equity against {}, {}", benchmark.name, run.currency),
@@ -236,7 +238,7 @@ fn drawdowns(run: &RunRecord) -> Vec<Block> {
     };
     let mut layers =
         vec![Layer { name: run.name.clone(), ink: Ink::Series(0), shape: Shape::Area(depth(&run.equity)) }];
-    layers.extend(run.benchmarks.first().map(|benchmark| Layer {
+    layers.extend(run.benchmarks.first().filter(|b| !b.points.is_empty()).map(|benchmark| Layer {
         name: benchmark.name.clone(),
         ink: Ink::Series(1),
         shape: Shape::Line(depth(&benchmark.points)),

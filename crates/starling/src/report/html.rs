@@ -302,7 +302,9 @@ impl Page {
 
 /// How many of how many are shown.
 pub(crate) fn shown(rows: usize, noun: &str, total: u64) -> String {
-    if rows as u64 == total {
+    if rows == 1 && total == 1 {
+        format!("The only {noun}.")
+    } else if rows as u64 == total {
         format!("All {}.", counted(total, noun))
     } else {
         format!("The first {} of {}.", count(rows as u64), counted(total, noun))
@@ -360,6 +362,7 @@ mod tests {
 
     #[test]
     fn what_is_not_shown_is_counted() {
+        assert_eq!(shown(1, "fill", 1), "The only fill.");
         assert_eq!(shown(3, "fill", 3), "All 3 fills.");
         assert_eq!(shown(250, "round trip", 1_214), "The first 250 of 1,214 round trips.");
         assert_eq!(
@@ -369,6 +372,26 @@ mod tests {
         assert_eq!(steps([1.100_12, 1.100_13].into_iter(), Measure::Amount), (100_000.0, vec![110_012, 1]));
         assert_eq!(steps([-0.123_46].into_iter(), Measure::Percent), (10_000.0, vec![-1_235]));
         assert_eq!(steps([0.0].into_iter(), Measure::Amount), (1.0, vec![0]));
+    }
+
+    #[test]
+    fn a_long_curve_is_read_at_fewer_points_and_to_its_end() {
+        let points: Vec<(f64, f64)> = (0..12_345).map(|i| (f64::from(i) * 60.0, f64::from(i))).collect();
+        let plot = Plot {
+            id: "p".into(),
+            title: "t".into(),
+            horizontal: Horizontal::Time,
+            measure: Measure::Amount,
+            spreads: &[chart::Spread::Linear],
+            height: 100.0,
+            layers: vec![chart::Layer { name: "l".into(), ink: chart::Ink::Muted, shape: chart::Shape::Line(points) }],
+        };
+        let mut page = Page::default();
+        page.readable(&plot);
+        let values = page.plots["p"]["series"][0]["y"].as_array().unwrap();
+        assert_eq!(values.len(), 4_115);
+        assert_eq!(values.iter().map(|step| step.as_i64().unwrap()).sum::<i64>(), 123_440, "12,344 in tenths");
+        assert_eq!(page.stamps[0].as_array().unwrap().len(), 2 + values.len() - 1);
     }
 
     proptest! {

@@ -61,7 +61,10 @@ pub(crate) fn amount(value: f64) -> String {
     }
     // Below one, three significant digits, and at least the two that cents need.
     let leading = (-size.log10().floor()) as usize;
-    grouped(value, (leading + 2).clamp(2, 9))
+    let text = grouped(value, (leading + 2).clamp(2, 9));
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    let beyond_cents = text.len() - (text.find('.').unwrap_or(0) + 3);
+    text[..text.len() - zeros.min(beyond_cents)].to_owned()
 }
 
 /// A statistic in its unit.
@@ -101,7 +104,9 @@ mod tests {
         assert_eq!(signed(percent(0.05, 1)), "+5.0 %");
         assert_eq!(signed(percent(0.00001, 1)), "0.0 %");
         assert_eq!(amount(0.001234), "0.00123");
-        assert_eq!(amount(-0.9), "-0.900");
+        assert_eq!(amount(-0.9), "-0.90");
+        assert_eq!(amount(0.315), "0.315");
+        assert_eq!(amount(0.999_99), "1.00");
         assert_eq!(amount(1234.5), "1,234.50");
         assert_eq!(duration(125_000_000_000), "2 min 5 s");
         assert_eq!(counted(1, "fill"), "1 fill");

@@ -110,13 +110,13 @@ fn the_verdict_is_computed_from_the_record() {
     let mut run = four_days();
     // 39.78 of 1,000; the benchmark from 1,000 to 1,200; 1,019.9 to 997.9.
     run.statistics.clear();
-    // Costs of 0.44 are 1.1 % of a profit before costs of 40.22.
-    run.costs.commission = Some(0.44);
-    let full = "+4.0 % against +20.0 % for buy and hold, max drawdown -2.2 %, 1 trade, costs 1.1 % of gross profit";
+    // Costs of 4 are 9.1 % of a profit before costs of 43.78.
+    run.costs.commission = Some(4.0);
+    let full = "+4.0 % against +20.0 % for buy and hold, max drawdown -2.2 %, 1 trade, costs 9.1 % of gross profit";
     assert_eq!(verdict(&run), full);
     run.equity[3].equity = 900.0;
     run.benchmarks.clear();
-    assert_eq!(verdict(&run), "-10.0 %, max drawdown -11.8 %, 1 trade, costs 0.440 USD");
+    assert_eq!(verdict(&run), "-10.0 %, max drawdown -11.8 %, 1 trade, costs 4.00 USD");
     assert_eq!(verdict(&nothing()), "0.0 %, max drawdown 0.0 %, 0 trades, no costs modelled");
 }
 
@@ -224,7 +224,13 @@ fn charts_hold_finite_coordinates_even_for_flat_and_ruined_runs() {
     flat.instruments[0].prices.iter_mut().for_each(|p| (p.open, p.high, p.low, p.close) = (0.0, 0.0, 0.0, 0.0));
     let mut ruined = four_days();
     ruined.equity.iter_mut().for_each(|p| p.equity = -50.0);
-    for run in [flat, ruined] {
+    let mut unmeasured = four_days();
+    unmeasured.benchmarks[0].points.clear();
+    unmeasured.strategies[0].pnl.clear();
+    unmeasured.fills.clear();
+    let mut noisy = four_days();
+    noisy.equity.iter_mut().enumerate().for_each(|(i, p)| p.equity = 1_000.0 + i as f64 * 1e-12);
+    for run in [flat, ruined, unmeasured, noisy] {
         for (name, svg) in markdown(&run, "").1 {
             assert!(!svg.contains("NaN") && !svg.contains("inf "), "{name}: {svg}");
         }

@@ -108,7 +108,7 @@ pub(crate) fn draw_horizontal(out: &mut String, frame: Frame, scale: &Scale, kin
         put!(out, r#"<path class="axis" d="M{x:.1} {:.1}v4"/>"#, frame.bottom);
         let half = label_width(label) / 2.0;
         // Near an edge the label leans inward instead of leaving the drawing.
-        let middle = x.clamp(half.min(frame.left + half), (frame.right + EDGE - half).max(half));
+        let middle = x.clamp(half.min(frame.left + half), (frame.right + EDGE - 2.0 - half).max(half));
         if middle - half < free {
             continue;
         }

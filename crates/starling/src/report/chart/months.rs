@@ -17,7 +17,7 @@ pub(crate) fn months_svg(table: &MonthlyReturns, title: &str) -> String {
     let column = (size.width() - left - 16.0) / 13.0;
     let top = 62.0;
     let mut out = size.open(top + ROW * table.years.len() as f64 + 12.0, title, "");
-    for (i, name) in MONTHS.into_iter().chain(["Year"]).enumerate() {
+    for (i, name) in MONTHS.into_iter().chain(["Total"]).enumerate() {
         let x = left + column * (i as f64 + 0.5);
         put!(out, r#"<text class="tick mid" x="{x:.1}" y="52">{name}</text>"#);
     }

@@ -37,7 +37,7 @@ impl Ink {
 pub(crate) enum Shape {
     /// A line through (x, y).
     Line(Vec<(f64, f64)>),
-    /// The same with a dot on each point.
+    /// The same with a dot on each point, over an axis that begins at zero: for a few measurements, whose size counts.
     Dotted(Vec<(f64, f64)>),
     /// The surface between zero and (x, y).
     Area(Vec<(f64, f64)>),
@@ -67,11 +67,11 @@ impl Layer {
                 x = widen(x, p.0);
                 y = widen(widen(y, p.1), p.2);
             }),
-            Shape::Area(points) => points.iter().for_each(|p| {
+            Shape::Area(points) | Shape::Dotted(points) => points.iter().for_each(|p| {
                 x = widen(x, p.0);
                 y = widen(widen(y, p.1), 0.0);
             }),
-            Shape::Line(points) | Shape::Dotted(points) | Shape::Up(points) | Shape::Down(points) => {
+            Shape::Line(points) | Shape::Up(points) | Shape::Down(points) => {
                 points.iter().for_each(|p| {
                     x = widen(x, p.0);
                     y = widen(y, p.1);
@@ -84,7 +84,9 @@ impl Layer {
     /// The (x, y) that a crosshair reads; `None` for a shape without one value for each x.
     pub(crate) fn readable(&self) -> Option<&[(f64, f64)]> {
         match &self.shape {
-            Shape::Line(points) | Shape::Dotted(points) | Shape::Area(points) => Some(points),
+            Shape::Line(points) | Shape::Dotted(points) | Shape::Area(points) => {
+                Some(points).filter(|p| !p.is_empty()).map(Vec::as_slice)
+            }
             Shape::Band(_) | Shape::Up(_) | Shape::Down(_) => None,
         }
     }
