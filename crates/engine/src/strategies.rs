@@ -14,7 +14,8 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use starling_core::event::Timer;
 use starling_core::{Bar, Quote, Trade};
 
@@ -60,12 +61,21 @@ macro_rules! builtins {
         #[non_exhaustive]
         pub enum Builtin {
             $(#[doc = $doc] $variant(Box<<$parameters as Configuration>::Strategy>),)+
+            /// A user's own, the one that is dispatched by a virtual call.
+            Own(Box<dyn Strategy>),
         }
 
         impl StrategyConfig {
             /// All kinds there are, in the order of documentation.
             pub const KINDS: &[Kind] = &[$(Kind { name: $name, doc: $doc },)+];
 
+            /// The configuration of a kind, from its parameters alone.
+            pub fn of_kind<'de, D: Deserializer<'de>>(kind: &str, parameters: D) -> Result<Self, D::Error> {
+                match kind {
+                    $($name => <$parameters>::deserialize(parameters).map(Self::$variant),)+
+                    other => Err(D::Error::unknown_variant(other, &[$($name,)+])),
+                }
+            }
             /// The name of its kind.
             #[must_use]
             pub fn kind(&self) -> &'static str {
@@ -83,37 +93,70 @@ macro_rules! builtins {
 
         impl Strategy for Builtin {
             fn setup(&mut self, setup: &mut Setup<'_>) -> Result<(), StrategyError> {
-                match self { $(Self::$variant(strategy) => strategy.setup(setup),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.setup(setup),)+
+                    Self::Own(strategy) => strategy.setup(setup),
+                }
             }
             fn on_start(&mut self, ctx: &mut Context<'_>) {
-                match self { $(Self::$variant(strategy) => strategy.on_start(ctx),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_start(ctx),)+
+                    Self::Own(strategy) => strategy.on_start(ctx),
+                }
             }
             fn on_quote(&mut self, ctx: &mut Context<'_>, quote: &Quote) {
-                match self { $(Self::$variant(strategy) => strategy.on_quote(ctx, quote),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_quote(ctx, quote),)+
+                    Self::Own(strategy) => strategy.on_quote(ctx, quote),
+                }
             }
             fn on_trade(&mut self, ctx: &mut Context<'_>, trade: &Trade) {
-                match self { $(Self::$variant(strategy) => strategy.on_trade(ctx, trade),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_trade(ctx, trade),)+
+                    Self::Own(strategy) => strategy.on_trade(ctx, trade),
+                }
             }
             fn on_bar(&mut self, ctx: &mut Context<'_>, bar: &Bar) {
-                match self { $(Self::$variant(strategy) => strategy.on_bar(ctx, bar),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_bar(ctx, bar),)+
+                    Self::Own(strategy) => strategy.on_bar(ctx, bar),
+                }
             }
             fn on_timer(&mut self, ctx: &mut Context<'_>, timer: &Timer) {
-                match self { $(Self::$variant(strategy) => strategy.on_timer(ctx, timer),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_timer(ctx, timer),)+
+                    Self::Own(strategy) => strategy.on_timer(ctx, timer),
+                }
             }
             fn on_order(&mut self, ctx: &mut Context<'_>, update: &OrderUpdate) {
-                match self { $(Self::$variant(strategy) => strategy.on_order(ctx, update),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_order(ctx, update),)+
+                    Self::Own(strategy) => strategy.on_order(ctx, update),
+                }
             }
             fn on_fill(&mut self, ctx: &mut Context<'_>, fill: &FillUpdate) {
-                match self { $(Self::$variant(strategy) => strategy.on_fill(ctx, fill),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_fill(ctx, fill),)+
+                    Self::Own(strategy) => strategy.on_fill(ctx, fill),
+                }
             }
             fn on_stop(&mut self, ctx: &mut Context<'_>) {
-                match self { $(Self::$variant(strategy) => strategy.on_stop(ctx),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_stop(ctx),)+
+                    Self::Own(strategy) => strategy.on_stop(ctx),
+                }
             }
             fn save(&self) -> Result<Vec<u8>, StrategyError> {
-                match self { $(Self::$variant(strategy) => strategy.save(),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.save(),)+
+                    Self::Own(strategy) => strategy.save(),
+                }
             }
             fn load(&mut self, bytes: &[u8]) -> Result<(), StrategyError> {
-                match self { $(Self::$variant(strategy) => strategy.load(bytes),)+ }
+                match self {
+                    $(Self::$variant(strategy) => strategy.load(bytes),)+
+                    Self::Own(strategy) => strategy.load(bytes),
+                }
             }
         }
     };

@@ -143,6 +143,12 @@ impl World {
         self.series.iter().zip(self.table.iter()).map(|(s, (id, spec))| (id, spec, &s.features))
     }
 
+    /// The id of a series.
+    #[must_use]
+    pub fn series_id(&self, spec: &BarSpec) -> Option<BarSeriesId> {
+        self.table.id(spec)
+    }
+
     pub(crate) fn features_mut(&mut self, series: BarSeriesId) -> &mut FeatureSet {
         &mut self.series[series.index()].features
     }

@@ -25,6 +25,12 @@ impl<F: Feed + ?Sized> Feed for Box<F> {
     }
 }
 
+impl<F: Feed + ?Sized> Feed for &mut F {
+    fn fill(&mut self, out: &mut Vec<Event>) -> Result<(), FeedError> {
+        (**self).fill(out)
+    }
+}
+
 /// A feed from memory: a slice of events already in order.
 #[derive(Debug, Clone)]
 pub struct SliceFeed<'a> {

@@ -1,0 +1,161 @@
+//! A run from a configuration: assembled, executed, recorded.
+//!
+//! Invariant: what a run does depends on its configuration and on the bytes of its data, on nothing else; both are in the
+//! journal's first and last records, so that [`replay`] can do it again and compare every byte.
+
+mod plan;
+mod record;
+mod replay;
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use starling_core::journal::{Digest, JournalError, RunId};
+use starling_core::UnixNanos;
+use starling_engine::strategies::{Builtin, ConfigurationError};
+use starling_engine::{Counts, Engine, EngineError, Participant, Strategy};
+use starling_market::feed::Feed;
+use starling_sim::backtest::{self, BacktestError};
+use starling_sim::{Exchange, Recorder};
+
+use crate::config::{Config, ConfigFaults};
+use crate::data::{self, DataError, OpenedFeed, SourceReport};
+use crate::tearsheet::RunRecord;
+
+pub use replay::{Replay, ReplayError, replay};
+
+/// Why a run did not reach its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration has faults.
+    #[error(transparent)]
+    Config(#[from] ConfigFaults),
+    /// A strategy's parameters have faults.
+    #[error(transparent)]
+    Strategy(#[from] ConfigurationError),
+    /// The tables contradict themselves.
+    #[error(transparent)]
+    Instruments(#[from] starling_core::instrument::InstrumentError),
+    /// A series of bars cannot be built.
+    #[error(transparent)]
+    Bars(#[from] starling_market::bar::BarError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The engine stopped.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The run stopped on the way.
+    #[error(transparent)]
+    Backtest(#[from] BacktestError),
+}
+
+/// A run to be: a configuration, where its data lies, and strategies of the user's own.
+pub struct Run {
+    config: Config,
+    text: String,
+    search: Vec<PathBuf>,
+    own: Vec<(String, Box<dyn Strategy>)>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome<W> {
+    /// Everything a report shows.
+    pub record: RunRecord,
+    /// What happened.
+    pub counts: Counts,
+    /// Hash over orders, reports and postings.
+    pub run_hash: Digest,
+    /// The journal's final digest.
+    pub journal_digest: Digest,
+    /// The journal's sink.
+    pub journal: W,
+}
+
+type RunEngine<W> = Engine<Builtin, Exchange, W, Recorder>;
+
+impl Run {
+    /// From the text of a configuration. Relative data paths are looked up in `search`, in order.
+    pub fn new(text: impl Into<String>, search: Vec<PathBuf>) -> Result<Self, ConfigFaults> {
+        let text = text.into();
+        let config = Config::read(&text)?;
+        Ok(Self { config, text, search, own: Vec::new() })
+    }
+
+    /// Adds a strategy of the user's own.
+    #[must_use]
+    pub fn strategy(mut self, id: impl Into<String>, strategy: impl Strategy + 'static) -> Self {
+        self.own.push((id.into(), Box::new(strategy)));
+        self
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Runs to the end of the data, without a journal or progress.
+    pub fn execute(self) -> Result<Outcome<std::io::Sink>, RunError> {
+        self.execute_with(std::io::sink(), |_, _| ControlFlow::Continue(()))
+    }
+
+    /// Runs to the end of the data. The journal goes to `journal`; `progress` is told events and stamps now and then,
+    /// and may break the run off.
+    pub fn execute_with<W: Write>(
+        self,
+        journal: W,
+        progress: impl FnMut(u64, UnixNanos) -> ControlFlow<()>,
+    ) -> Result<Outcome<W>, RunError> {
+        let started = Instant::now();
+        let config = self.config.clone();
+        let (mut engine, mut feeds) = self.assemble(journal)?;
+        let inputs = feeds.iter_mut().map(|feed| Box::new(feed) as Box<dyn Feed + '_>).collect();
+        backtest::run(&mut engine, inputs, progress)?;
+        let sources: Vec<SourceReport> = feeds.iter().flat_map(OpenedFeed::sources).collect();
+        for source in &sources {
+            let line = serde_json::to_vec(source).expect("a source report is plain data");
+            engine.reference_data(&line)?;
+        }
+        let elapsed = started.elapsed();
+        let mut record = record::of(&config, &mut engine, &sources);
+        let (counts, run_hash) = (engine.counts(), engine.run_hash());
+        record.run_hash = run_hash.to_string();
+        record.events = counts.events;
+        record.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        record.events_per_s = counts.events as f64 / elapsed.as_secs_f64();
+        let finish = engine.finish()?;
+        Ok(Outcome { record, counts, run_hash, journal_digest: finish.journal_digest, journal: finish.sink })
+    }
+
+    /// The engine, set up, and the feeds, open: for hosts that drive the run themselves (benchmarks, tests).
+    pub fn assemble<W: Write>(mut self, journal: W) -> Result<(RunEngine<W>, Vec<OpenedFeed>), RunError> {
+        let own = std::mem::take(&mut self.own);
+        let mut plan = plan::of(&self.config)?;
+        plan.run_id = RunId::derive(&Digest::of(self.text.as_bytes()).0, self.config.seed);
+        plan.header = self.text.into_bytes();
+        for entry in &self.config.strategies {
+            let (name, strategy) = (entry.id.clone(), entry.config.build()?);
+            plan.participants.push(Participant { name, strategy, accounts: entry.accounts.clone() });
+        }
+        for (name, strategy) in own {
+            plan.participants.push(Participant { name, strategy: Builtin::Own(strategy), accounts: Vec::new() });
+        }
+        let models = self.config.venues.iter().map(crate::config::VenueConfig::model).collect();
+        let (instruments, currencies) = (plan.instruments.clone(), plan.currencies.clone());
+        let recorder = Recorder::new(instruments.len(), plan.participants.len(), plan.reporting);
+        let exchange = Exchange::new(instruments, currencies, models, self.config.seed);
+        let engine = Engine::new(plan, exchange, journal, recorder)?;
+        let mut names = plan::Names(engine.world());
+        let feeds = self.config.data.iter().map(|spec| data::open(spec, &self.search, &mut names));
+        let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
+        Ok((engine, feeds))
+    }
+}
