@@ -180,7 +180,7 @@ impl Cell {
         let mut sides = self.sides;
         let sum = &mut sides[side as usize];
         sum.qty = Qty::from_units(sum.qty.units().saturating_add(extra.qty.units()));
-        sum.value = sum.value + extra.value;
+        sum.value += extra.value;
         let [buys, sells] = sides;
         if hedging {
             return buys.value + sells.value;

@@ -241,8 +241,8 @@ pub struct RiskState {
     venues: Vec<Option<Bucket>>,
     accounts: Vec<Option<AccountRecord>>,
     instruments: Vec<InstrumentRecord>,
-    orders: OpenOrders,
-    recent: RecentOrders,
+    pub(super) orders: OpenOrders,
+    pub(super) recent: RecentOrders,
     unknown_orders: u32,
 }
 

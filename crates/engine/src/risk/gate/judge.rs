@@ -260,7 +260,7 @@ impl RiskGate {
     ) -> Result<Assessment, Denied> {
         let rules = self.rules(c.request.instrument);
         let side = c.request.side;
-        let Valued { value, reporting, claim } = self.valued(view, c);
+        let Valued { price, value, reporting, claim } = self.valued(view, c);
         if let Some(max) = rules.order_notional_max {
             within_money(DenyCode::OrderNotionalMax, max, reporting)?;
         }
@@ -271,7 +271,8 @@ impl RiskGate {
                 let units = i128::from(c.leaves.units()) * i128::from(c.instrument.multiplier.units());
                 Ok(Money::from_units(units / i128::from(SCALE)))
             } else {
-                value
+                // The venue compares before any rounding to its currency.
+                price.ok_or(Amount::Unknown).and_then(|price| super::value(c.instrument, c.leaves, price, 1))
             };
             match face {
                 Ok(face) if face < rules.notional_min => return deny(code, limit, Amount::Money(face)),
@@ -364,7 +365,7 @@ impl RiskGate {
         match c.request.side {
             Side::Buy if funds.allow_borrowing => Ok(()),
             Side::Buy => match value {
-                Err(actual) => deny(CODE, actual, Amount::Unknown),
+                Err(cost) => deny(CODE, cost, Amount::Money(view.free_balance(c.account, c.instrument.settlement()))),
                 Ok(_) if extra.cash.is_zero() => Ok(()),
                 Ok(_) => covers(c.instrument.settlement(), extra.cash),
             },
@@ -412,7 +413,7 @@ impl RiskGate {
                 (Side::Sell, None) => {}
             }
         }
-        Valued { value, reporting, claim }
+        Valued { price, value, reporting, claim }
     }
 
     fn fee_worst<V: RiskView>(
@@ -570,6 +571,8 @@ impl RiskGate {
 }
 
 struct Valued {
+    /// The worst price.
+    price: Option<Price>,
     /// In the settlement currency, without a fee.
     value: Result<Money, Amount>,
     reporting: Result<Money, Amount>,
