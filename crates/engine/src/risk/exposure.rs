@@ -319,7 +319,8 @@ pub(super) struct OpenOrders {
     free: Vec<u32>,
     #[serde(skip)]
     by_id: FixedMap<u64, u32>,
-    /// One member of each group that has an open order.
+    /// The member in the first place of each group with an open order: a function of the places, so that a restored
+    /// gate links later members as the one that went on does.
     #[serde(skip)]
     groups: FixedMap<GroupKey, u32>,
 }
@@ -403,9 +404,10 @@ impl OpenOrders {
                 None => {
                     self.groups.insert(key, place);
                 }
-                Some(&member) => {
-                    let after = std::mem::replace(&mut self.get_mut(member).next, place);
+                Some(&first) => {
+                    let after = std::mem::replace(&mut self.get_mut(first).next, place);
                     self.get_mut(place).next = after;
+                    self.groups.insert(key, first.min(place));
                 }
             }
         }
@@ -431,7 +433,12 @@ impl OpenOrders {
         }
         self.get_mut(before).next = next;
         let key = group_key(&order).expect("only groups are linked");
-        self.groups.insert(key, next);
+        let (mut first, mut at) = (next, self.get(next).next);
+        while at != next {
+            first = first.min(at);
+            at = self.get(at).next;
+        }
+        self.groups.insert(key, first);
         let new = self.group_claim(next);
         self.get_mut(next).counted = new;
         (order, old, new)
@@ -442,7 +449,7 @@ impl OpenOrders {
         for (place, id, group) in entries {
             self.by_id.insert(id, place);
             if let Some(key) = group {
-                self.groups.insert(key, place);
+                self.groups.entry(key).or_insert(place);
             }
         }
     }

@@ -256,7 +256,7 @@ cases! {
     overflow {
         let mut rig = Rig::margin(|l| { lax(l); l.notional_min = Some(Money::MAX); });
         rig.pass(&OrderRequest::limit(FUTURE, Side::Buy, HUGE, HIGHEST));
-        rig.fail(DenyCode::NotionalMin, &huge(Side::Buy));
+        rig.fail(DenyCode::NotionalMin, &buy(SHARE, "1000000", "1000000"));
     }
 
     duplicate_order:
@@ -678,7 +678,7 @@ cases! {
         let mut rig = Rig::margin(|l| { lax(l); l.leverage_max = Some("2".parse().unwrap()); });
         rig.desk.equity = Some(money("1000"));
         rig.pass(&buy(SHARE, "20", "100"));
-        rig.fail(DenyCode::LeverageMax, &OrderRequest::limit(SHARE, Side::Buy, qty("0.001"), price("0.01")));
+        rig.fail(DenyCode::LeverageMax, &buy(COIN, "0.001", "0.01"));
     }
     overflow {
         let mut rig = Rig::margin(|l| { lax(l); l.leverage_max = Some(Rate::MAX); });

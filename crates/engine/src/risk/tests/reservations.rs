@@ -52,83 +52,98 @@ fn cents(n: i64) -> Price {
     Price::from_units(n * 10_000_000)
 }
 
+/// Takes the steps, with a restart from a snapshot before each of them or without; returns the state before and after
+/// everything still open is closed.
+fn run(margin: bool, hedging: bool, steps: Vec<Step>, restarts: bool) -> [Vec<u8>; 2] {
+    let mut desk = Desk::new(if margin { AccountKind::Margin } else { AccountKind::Cash });
+    desk.terms.hedging = margin && hedging;
+    desk.net.insert(SHARE, qty("25"));
+    desk.net.insert(FUTURE, qty("-25"));
+    desk.positions.insert(PositionId(1), qty("30"));
+    desk.positions.insert(PositionId(2), qty("-30"));
+    let set = |l: &mut RiskLimits| {
+        l.self_trade = Some(SelfTrade::CancelOldest);
+        l.credit_max = Some(money("100000000"));
+        l.price_collar_window = Some(PriceCollarWindow { bps: 5_000, window_ns: SECOND });
+    };
+    let mut limits = RiskLimits::default();
+    set(&mut limits);
+    let mut rig = Rig::of(desk, set);
+    let mut sent: Vec<(ClientOrderId, OrderRequest)> = Vec::new();
+    for step in steps {
+        if restarts {
+            let bytes = postcard::to_allocvec(rig.gate.state()).unwrap();
+            let state = postcard::from_bytes(&bytes).unwrap();
+            rig.gate = RiskGate::restore(&limits, &rig.desk.instruments, &rig.desk.currencies, state).unwrap();
+        }
+        match step {
+            Step::Send { instrument, side, lots, cents: at, group, child, reduce, position } => {
+                let side = if side { Side::Buy } else { Side::Sell };
+                let kind = at.map_or(OrderKind::Market, |at| OrderKind::Limit { price: cents(at) });
+                let mut request =
+                    OrderRequest::new(InstrumentId(instrument), side, kind, Qty::from_int(lots)).oco(group);
+                request.reduce_only = reduce;
+                request.position = PositionId(position);
+                if let (true, Some((parent, _))) = (child, sent.last()) {
+                    request = request.after(*parent);
+                }
+                if let Ok(id) = rig.send(&request) {
+                    sent.push((id, request));
+                }
+            }
+            Step::Modify { order, lots, cents: at } if !sent.is_empty() => {
+                let (id, _) = sent[order % sent.len()];
+                let kind = OrderKind::Limit { price: cents(at) };
+                let _ = rig.gate.approve_modify(&rig.desk, rig.now, id, Qty::from_int(lots), kind);
+            }
+            Step::Report { order, what, lots } if !sent.is_empty() => {
+                let (id, request) = sent[order % sent.len()];
+                let q = Qty::from_int(lots);
+                let left = Qty::from_units((request.qty.units() - q.units()).max(0));
+                let kind = match what {
+                    0 => ReportKind::Accepted,
+                    1 => ReportKind::Rejected(RejectReason::NoLiquidity),
+                    2 => ReportKind::Canceled,
+                    3 => ReportKind::Unknown,
+                    4 | 5 => ReportKind::Modified { qty: q, kind: OrderKind::Limit { price: price("101") } },
+                    6 => ReportKind::ModifyRejected(RejectReason::UnknownOrder),
+                    7 => ReportKind::Triggered,
+                    8 => {
+                        rig.gate.on_released(&rig.desk, id);
+                        continue;
+                    }
+                    _ => {
+                        rig.fill(id, &request, &q.to_string(), &left.to_string());
+                        continue;
+                    }
+                };
+                let report = Report { order: id, ts_event: rig.now, ts_recv: rig.now, kind };
+                rig.gate.on_report(&rig.desk, &report);
+            }
+            Step::Move { instrument, lots } => {
+                rig.desk.net.insert(InstrumentId(instrument), Qty::from_int(lots));
+            }
+            _ => {}
+        }
+        for currency in [BTC, USD] {
+            assert!(!rig.gate.reserved(ACCOUNT, currency).is_negative());
+        }
+    }
+    let open = postcard::to_allocvec(rig.gate.state()).unwrap();
+    for (id, _) in &sent {
+        rig.close(*id);
+    }
+    assert_eq!(rig.gate.open_orders(), 0);
+    assert!(rig.gate.is_idle(), "{:?}", rig.gate.state());
+    [open, postcard::to_allocvec(rig.gate.state()).unwrap()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn every_reservation_comes_back(margin: bool, hedging: bool, steps in proptest::collection::vec(step(), 1..80)) {
-        let mut desk = Desk::new(if margin { AccountKind::Margin } else { AccountKind::Cash });
-        desk.terms.hedging = margin && hedging;
-        desk.net.insert(SHARE, qty("25"));
-        desk.net.insert(FUTURE, qty("-25"));
-        desk.positions.insert(PositionId(1), qty("30"));
-        desk.positions.insert(PositionId(2), qty("-30"));
-        let mut rig = Rig::of(desk, |l| {
-            l.self_trade = Some(SelfTrade::CancelOldest);
-            l.credit_max = Some(money("100000000"));
-            l.price_collar_window = Some(PriceCollarWindow { bps: 5_000, window_ns: SECOND });
-        });
-        let mut sent: Vec<(ClientOrderId, OrderRequest)> = Vec::new();
-        for step in steps {
-            match step {
-                Step::Send { instrument, side, lots, cents: at, group, child, reduce, position } => {
-                    let side = if side { Side::Buy } else { Side::Sell };
-                    let kind = at.map_or(OrderKind::Market, |at| OrderKind::Limit { price: cents(at) });
-                    let mut request = OrderRequest::new(InstrumentId(instrument), side, kind, Qty::from_int(lots)).oco(group);
-                    request.reduce_only = reduce;
-                    request.position = PositionId(position);
-                    if let (true, Some((parent, _))) = (child, sent.last()) {
-                        request = request.after(*parent);
-                    }
-                    if let Ok(id) = rig.send(&request) {
-                        sent.push((id, request));
-                    }
-                }
-                Step::Modify { order, lots, cents: at } if !sent.is_empty() => {
-                    let (id, _) = sent[order % sent.len()];
-                    let kind = OrderKind::Limit { price: cents(at) };
-                    let _ = rig.gate.approve_modify(&rig.desk, rig.now, id, Qty::from_int(lots), kind);
-                }
-                Step::Report { order, what, lots } if !sent.is_empty() => {
-                    let (id, request) = sent[order % sent.len()];
-                    let q = Qty::from_int(lots);
-                    let left = Qty::from_units((request.qty.units() - q.units()).max(0));
-                    let kind = match what {
-                        0 => ReportKind::Accepted,
-                        1 => ReportKind::Rejected(RejectReason::NoLiquidity),
-                        2 => ReportKind::Canceled,
-                        3 => ReportKind::Unknown,
-                        4 | 5 => ReportKind::Modified { qty: q, kind: OrderKind::Limit { price: price("101") } },
-                        6 => ReportKind::ModifyRejected(RejectReason::UnknownOrder),
-                        7 => ReportKind::Triggered,
-                        8 => {
-                            rig.gate.on_released(&rig.desk, id);
-                            continue;
-                        }
-                        _ => {
-                            rig.fill(id, &request, &q.to_string(), &left.to_string());
-                            continue;
-                        }
-                    };
-                    let report = Report { order: id, ts_event: rig.now, ts_recv: rig.now, kind };
-                    rig.gate.on_report(&rig.desk, &report);
-                }
-                Step::Move { instrument, lots } => {
-                    rig.desk.net.insert(InstrumentId(instrument), Qty::from_int(lots));
-                }
-                _ => {}
-            }
-            for currency in [BTC, USD] {
-                prop_assert!(!rig.gate.reserved(ACCOUNT, currency).is_negative());
-            }
-            // A snapshot at any moment is the whole truth.
-            let bytes = postcard::to_allocvec(rig.gate.state()).unwrap();
-            prop_assert_eq!(postcard::from_bytes::<RiskState>(&bytes).map(|s| postcard::to_allocvec(&s).unwrap()).unwrap(), bytes);
-        }
-        for (id, _) in &sent {
-            rig.close(*id);
-        }
-        prop_assert_eq!(rig.gate.open_orders(), 0);
-        prop_assert!(rig.gate.is_idle(), "{:?}", rig.gate.state());
+        let through = run(margin, hedging, steps.clone(), false);
+        prop_assert!(through == run(margin, hedging, steps, true), "restarts change nothing");
     }
 }
 
@@ -169,9 +184,9 @@ fn approval_time() {
         let (mut approving, mut closing) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
         for _ in 0..rounds / 100 {
             ids.clear();
-            #[expect(clippy::disallowed_methods, reason = "a measurement")]
             let start = std::time::Instant::now();
             for _ in 0..100 {
+                rig.later(100_000);
                 let id = rig.next_id();
                 let approval = rig.gate.approve(&rig.desk, rig.now, id, ACCOUNT, &request).unwrap();
                 ids.push(approval.order.id());
