@@ -123,6 +123,10 @@ pub(super) struct OrderRecord {
 }
 
 impl OrderRecord {
+    pub(super) fn standing(&self) -> Standing {
+        let OrderRequest { instrument, side, position, .. } = self.request;
+        Standing { account: self.account, instrument, side, position }
+    }
     pub(super) fn leaves(&self) -> Qty {
         Qty::from_units((self.terms.qty.units() - self.filled.units()).max(0))
     }
@@ -281,8 +285,8 @@ impl AccountRecord {
         self.margin = replaced(self.margin, cell.margin, margin);
         (cell.increase, cell.margin) = (increase, margin);
     }
-    pub(super) fn apply(&mut self, order: &OrderRecord, currencies: Currencies, old: &Claim, new: &Claim) {
-        let OrderRequest { instrument, side, position, .. } = order.request;
+    pub(super) fn apply(&mut self, at: Standing, currencies: Currencies, old: &Claim, new: &Claim) {
+        let Standing { instrument, side, position, .. } = at;
         self.cells[instrument.index()].apply(side, position, old, new);
         self.open_value = replaced(self.open_value, old.value, new.value);
         if old.cash != new.cash {
@@ -303,6 +307,15 @@ impl AccountRecord {
             && [self.open_value, self.increase, self.margin].iter().all(|m| m.is_zero())
             && self.open_orders == 0
     }
+}
+
+/// Which sums an order's claim stands in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) account: AccountId,
+    pub(super) instrument: InstrumentId,
+    pub(super) side: Side,
+    pub(super) position: PositionId,
 }
 
 /// The currencies that an order's claim stands in.
@@ -371,7 +384,7 @@ impl OpenOrders {
     }
     /// Moves all that the group counts to this member; returns it.
     fn gather(&mut self, place: u32) -> Claim {
-        let first = *self.get(place);
+        let first = self.get(place);
         let (mut counted, mut at) = (first.counted, first.next);
         while at != place {
             let member = self.get_mut(at);
@@ -389,7 +402,6 @@ impl OpenOrders {
     }
     /// Adds an order that counts nothing yet.
     pub(super) fn insert(&mut self, mut order: OrderRecord) -> u32 {
-        order.counted = Claim::default();
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             u32::try_from(self.places.len() - 1).expect("fewer than 2^32 open orders")
@@ -413,26 +425,27 @@ impl OpenOrders {
         }
         place
     }
-    /// Removes an order, leaving what it counted with another member of its group; returns it, its group's old count
-    /// and the new one.
-    pub(super) fn remove(&mut self, place: u32) -> (OrderRecord, Claim, Claim) {
-        let next = self.get(place).next;
+    /// Removes an order, leaving what it counted with another member of its group; returns where it stood, its
+    /// group's old count and the new one.
+    pub(super) fn remove(&mut self, place: u32) -> (Standing, Claim, Claim) {
         let old = self.gather(place);
-        let order = self.places[place as usize].take().expect("a place in the index holds an order");
+        let order = self.get(place);
+        let (next, standing, key) = (order.next, order.standing(), group_key(order));
         self.by_id.remove(&order.id.get());
+        self.places[place as usize] = None;
         self.free.push(place);
         if next == place {
-            if let Some(key) = group_key(&order) {
+            if let Some(key) = key {
                 self.groups.remove(&key);
             }
-            return (order, old, Claim::default());
+            return (standing, old, Claim::default());
         }
         let mut before = next;
         while self.get(before).next != place {
             before = self.get(before).next;
         }
         self.get_mut(before).next = next;
-        let key = group_key(&order).expect("only groups are linked");
+        let key = key.expect("only groups are linked");
         let (mut first, mut at) = (next, self.get(next).next);
         while at != next {
             first = first.min(at);
@@ -441,7 +454,7 @@ impl OpenOrders {
         self.groups.insert(key, first);
         let new = self.group_claim(next);
         self.get_mut(next).counted = new;
-        (order, old, new)
+        (standing, old, new)
     }
     /// Makes the indices again after a restore.
     pub(super) fn reindex(&mut self) {

@@ -23,7 +23,9 @@ use starling_core::{
 };
 
 use super::denied::{Amount, Denied};
-use super::exposure::{AccountRecord, Claim, Currencies, EquityRecord, OpenOrders, OrderRecord, SideSum, Terms};
+use super::exposure::{
+    AccountRecord, Claim, Currencies, EquityRecord, OpenOrders, OrderRecord, SideSum, Standing, Terms,
+};
 use super::limits::{EngineRules, InstrumentRules, LimitFaults, SelfTrade, resolve};
 use super::table::{DenyCode, RiskLimits};
 use super::throttle::{Bucket, ExecutionWindow, OrderShape, PriceDrift, RecentOrders};
@@ -434,7 +436,7 @@ impl RiskGate {
             next: 0,
         });
         self.rest(place, resting);
-        self.account_mut(account).open_orders += 1;
+        self.known_mut(account).open_orders += 1;
         self.commit(view, place, &assessment);
         let order = ApprovedOrder { id, account, request: *request, approved_at: now };
         Ok(Approval { order, cancel_first })

@@ -33,6 +33,11 @@ impl RiskGate {
         self.state.accounts[account.index()].get_or_insert_with(|| AccountRecord::new(instruments, currencies))
     }
 
+    /// The sums of an account that has sent an order.
+    pub(super) fn known_mut(&mut self, account: AccountId) -> &mut AccountRecord {
+        self.state.accounts[account.index()].as_mut().expect("an account with orders has sums")
+    }
+
     pub(super) fn strategy_mut(&mut self, strategy: StrategyId) -> &mut StrategyRecord {
         if self.state.strategies.len() <= strategy.index() {
             self.state.strategies.resize(strategy.index() + 1, StrategyRecord::default());
@@ -531,37 +536,35 @@ impl RiskGate {
     /// Brings the sums to what an approval was judged at.
     pub(super) fn commit<V: RiskView>(&mut self, view: &V, place: u32, assessment: &Assessment) {
         let (old, new) = self.state.orders.recount(place);
-        let order = *self.state.orders.get(place);
-        let instrument = order.request.instrument;
-        let currencies = currencies_of(view.instrument(instrument));
-        let account = self.account_mut(order.account);
-        account.apply(&order, currencies, &old, &new);
-        account.set_increase(instrument, assessment.increase, assessment.margin);
+        let at = self.state.orders.get(place).standing();
+        let account = self.known_mut(at.account);
+        account.apply(at, currencies_of(view.instrument(at.instrument)), &old, &new);
+        account.set_increase(at.instrument, assessment.increase, assessment.margin);
     }
 
     /// Brings the sums to what an order's group claims now.
     pub(super) fn recount<V: RiskView>(&mut self, view: &V, place: u32) {
         let (old, new) = self.state.orders.recount(place);
-        let order = *self.state.orders.get(place);
-        self.replace(view, &order, &old, &new);
+        let at = self.state.orders.get(place).standing();
+        self.replace(view, at, &old, &new);
     }
 
     pub(super) fn close<V: RiskView>(&mut self, view: &V, place: u32) {
         self.rest(place, None);
-        let (order, old, new) = self.state.orders.remove(place);
-        self.state.unknown_orders -= u32::from(order.unknown);
-        self.account_mut(order.account).open_orders -= 1;
-        self.replace(view, &order, &old, &new);
+        self.state.unknown_orders -= u32::from(self.state.orders.get(place).unknown);
+        let (at, old, new) = self.state.orders.remove(place);
+        self.known_mut(at.account).open_orders -= 1;
+        self.replace(view, at, &old, &new);
     }
 
-    fn replace<V: RiskView>(&mut self, view: &V, order: &OrderRecord, old: &Claim, new: &Claim) {
-        let id = order.request.instrument;
+    fn replace<V: RiskView>(&mut self, view: &V, at: Standing, old: &Claim, new: &Claim) {
+        let id = at.instrument;
         let instrument = view.instrument(id);
-        let terms = view.account(order.account);
-        let net = view.net_position(order.account, id);
-        let account = self.account_mut(order.account);
-        account.apply(order, currencies_of(instrument), old, new);
-        let increase = account.cell(id).increase_with(net, terms.hedging, order.request.side, SideSum::default());
+        let terms = view.account(at.account);
+        let net = view.net_position(at.account, id);
+        let account = self.known_mut(at.account);
+        account.apply(at, currencies_of(instrument), old, new);
+        let increase = account.cell(id).increase_with(net, terms.hedging, at.side, SideSum::default());
         let margin = match terms.kind {
             AccountKind::Cash => Money::ZERO,
             AccountKind::Margin => rated(increase, instrument.margin_init, 1).unwrap_or(VALUE_MAX),

@@ -175,11 +175,11 @@ fn approval_time() {
         ("cash, defaults", Rig::of(cash, |_| {})),
     ] {
         for i in 0..20 {
-            rig.pass(&buy(FUTURE, "1", &format!("{}", 80 + i % 7)).tif(TimeInForce::Ioc));
+            rig.pass(&buy(FUTURE, "1", &format!("{}", 96 + i % 3)).tif(TimeInForce::Ioc));
             rig.pass(&buy(COIN, "1", &format!("{}", 96 + i % 3)));
         }
         let request = buy(COIN, "1.5", "99.50");
-        let rounds = 200_000u64;
+        let rounds = 4_000_000u64;
         let mut ids = Vec::with_capacity(rounds as usize);
         let (mut approving, mut closing) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
         for _ in 0..rounds / 100 {
