@@ -124,8 +124,7 @@ pub(super) struct OrderRecord {
 
 impl OrderRecord {
     pub(super) fn standing(&self) -> Standing {
-        let OrderRequest { instrument, side, position, .. } = self.request;
-        Standing { account: self.account, instrument, side, position }
+        Standing::of(self.account, &self.request)
     }
     pub(super) fn leaves(&self) -> Qty {
         Qty::from_units((self.terms.qty.units() - self.filled.units()).max(0))
@@ -318,6 +317,13 @@ pub(super) struct Standing {
     pub(super) position: PositionId,
 }
 
+impl Standing {
+    pub(super) fn of(account: AccountId, request: &OrderRequest) -> Self {
+        let OrderRequest { instrument, side, position, .. } = *request;
+        Self { account, instrument, side, position }
+    }
+}
+
 /// The currencies that an order's claim stands in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Currencies {
@@ -400,8 +406,8 @@ impl OpenOrders {
         self.get_mut(place).counted = new;
         (old, new)
     }
-    /// Adds an order that counts nothing yet.
-    pub(super) fn insert(&mut self, mut order: OrderRecord) -> u32 {
+    /// Adds an order that counts nothing yet; returns what its group counted and counts now.
+    pub(super) fn insert(&mut self, mut order: OrderRecord) -> (Claim, Claim) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             u32::try_from(self.places.len() - 1).expect("fewer than 2^32 open orders")
@@ -410,6 +416,10 @@ impl OpenOrders {
         let twin = self.by_id.insert(order.id.get(), place);
         assert!(twin.is_none(), "an id is open once");
         let key = group_key(&order);
+        let claim = order.claim();
+        if key.is_none() {
+            order.counted = claim;
+        }
         self.places[place as usize] = Some(order);
         if let Some(key) = key {
             match self.groups.get(&key) {
@@ -422,8 +432,9 @@ impl OpenOrders {
                     self.groups.insert(key, first.min(place));
                 }
             }
+            return self.recount(place);
         }
-        place
+        (Claim::default(), claim)
     }
     /// Removes an order, leaving what it counted with another member of its group; returns where it stood, its
     /// group's old count and the new one.

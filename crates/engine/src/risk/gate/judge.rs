@@ -513,30 +513,46 @@ impl RiskGate {
         }
     }
 
-    /// Puts an order at a price among our resting ones, or takes it from there.
+    /// Puts an open order at a price among our resting ones, or takes it from there.
     pub(super) fn rest(&mut self, place: u32, price: Option<Price>) {
         let order = self.state.orders.get_mut(place);
         let old = std::mem::replace(&mut order.resting, price);
-        let (id, side, instrument) = (order.id, order.request.side, order.request.instrument.index());
-        if old == price || self.rules[instrument].self_trade.is_none() {
+        let (id, Standing { instrument, side, .. }) = (order.id, order.standing());
+        self.enlist(instrument, side, id, old, price);
+    }
+
+    /// Moves an order from one price to another in the list of our resting ones, where self-trade is watched.
+    pub(super) fn enlist(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        id: ClientOrderId,
+        old: Option<Price>,
+        new: Option<Price>,
+    ) {
+        if old == new || self.rules[instrument.index()].self_trade.is_none() {
             return;
         }
-        let record = &mut self.state.instruments[instrument];
+        let record = &mut self.state.instruments[instrument.index()];
         if let Some(old) = old {
             let at = record.place(side, old, id);
             let removed = record.resting[side as usize].remove(at);
             assert_eq!(removed, (old, id), "a resting order stands where its price puts it");
         }
-        if let Some(price) = price {
-            let at = record.place(side, price, id);
-            record.resting[side as usize].insert(at, (price, id));
+        if let Some(new) = new {
+            let at = record.place(side, new, id);
+            record.resting[side as usize].insert(at, (new, id));
         }
     }
 
     /// Brings the sums to what an approval was judged at.
-    pub(super) fn commit<V: RiskView>(&mut self, view: &V, place: u32, assessment: &Assessment) {
-        let (old, new) = self.state.orders.recount(place);
-        let at = self.state.orders.get(place).standing();
+    pub(super) fn commit<V: RiskView>(
+        &mut self,
+        view: &V,
+        at: Standing,
+        (old, new): (Claim, Claim),
+        assessment: &Assessment,
+    ) {
         let account = self.known_mut(at.account);
         account.apply(at, currencies_of(view.instrument(at.instrument)), &old, &new);
         account.set_increase(at.instrument, assessment.increase, assessment.margin);
