@@ -812,6 +812,10 @@ cases! {
         assert_eq!(rig.gate.on_equity(ACCOUNT, rig.now, money("95000")), None);
         assert!(rig.gate.on_equity(ACCOUNT, rig.now, money("94999.999999999")).is_some());
         assert_eq!(rig.gate.trading(), TradingState::Reducing);
+        // A gap over midnight is the loss of the new day.
+        let mut rig = Rig::cash(loss);
+        rig.gate.on_equity(ACCOUNT, rig.now, money("100000"));
+        assert!(rig.gate.on_equity(ACCOUNT, rig.now.saturating_add(DAY), money("94999")).is_some());
     }
     overflow {
         let mut rig = Rig::cash(loss);

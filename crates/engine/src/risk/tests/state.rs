@@ -144,3 +144,18 @@ fn a_triggered_order_rests_at_its_limit() {
     rig.gate.on_triggered(&rig.desk, stop);
     rig.fail(DenyCode::SelfTrade, &buy(FUTURE, "1", "98.50").tif(TimeInForce::Ioc));
 }
+
+#[test]
+fn of_two_orders_that_cancel_each_other_only_the_larger_counts() {
+    let mut rig = Rig::cash(|l| l.gross_notional_max = Some(money("1000")));
+    rig.desk.balances.insert(USD, money("1000"));
+    let low = rig.pass(&buy(SHARE, "10", "90").oco(5));
+    rig.pass(&buy(SHARE, "10", "100").oco(5));
+    assert_eq!(rig.gate.reserved(ACCOUNT, USD), money("1000"));
+    rig.fail(DenyCode::GrossNotionalMax, &buy(SHARE, "11", "100").oco(5));
+    rig.fail(DenyCode::GrossNotionalMax, &buy(SHARE, "1", "100"));
+    rig.close(ClientOrderId::new(STRATEGY, 2));
+    assert_eq!(rig.gate.reserved(ACCOUNT, USD), money("900"), "what the one shared, the other keeps");
+    rig.close(low);
+    assert!(rig.gate.is_idle());
+}
