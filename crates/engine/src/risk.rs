@@ -33,3 +33,6 @@ pub use limits::{
 };
 pub use table::{CHECKS, Check, DenyCode, InstrumentLimits, RiskLimits, Scope};
 pub use view::{AccountKind, AccountTerms, Reference, RiskView};
+
+#[cfg(test)]
+mod tests;

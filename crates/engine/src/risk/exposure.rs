@@ -123,6 +123,9 @@ pub(super) struct OrderRecord {
 }
 
 impl OrderRecord {
+    pub(super) fn standing(&self) -> Standing {
+        Standing::of(self.account, &self.request)
+    }
     pub(super) fn leaves(&self) -> Qty {
         Qty::from_units((self.terms.qty.units() - self.filled.units()).max(0))
     }
@@ -281,8 +284,8 @@ impl AccountRecord {
         self.margin = replaced(self.margin, cell.margin, margin);
         (cell.increase, cell.margin) = (increase, margin);
     }
-    pub(super) fn apply(&mut self, order: &OrderRecord, currencies: Currencies, old: &Claim, new: &Claim) {
-        let OrderRequest { instrument, side, position, .. } = order.request;
+    pub(super) fn apply(&mut self, at: Standing, currencies: Currencies, old: &Claim, new: &Claim) {
+        let Standing { instrument, side, position, .. } = at;
         self.cells[instrument.index()].apply(side, position, old, new);
         self.open_value = replaced(self.open_value, old.value, new.value);
         if old.cash != new.cash {
@@ -305,6 +308,22 @@ impl AccountRecord {
     }
 }
 
+/// Which sums an order's claim stands in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) account: AccountId,
+    pub(super) instrument: InstrumentId,
+    pub(super) side: Side,
+    pub(super) position: PositionId,
+}
+
+impl Standing {
+    pub(super) fn of(account: AccountId, request: &OrderRequest) -> Self {
+        let OrderRequest { instrument, side, position, .. } = *request;
+        Self { account, instrument, side, position }
+    }
+}
+
 /// The currencies that an order's claim stands in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Currencies {
@@ -319,7 +338,8 @@ pub(super) struct OpenOrders {
     free: Vec<u32>,
     #[serde(skip)]
     by_id: FixedMap<u64, u32>,
-    /// One member of each group that has an open order.
+    /// The member in the first place of each group with an open order: a function of the places, so that a restored
+    /// gate links later members as the one that went on does.
     #[serde(skip)]
     groups: FixedMap<GroupKey, u32>,
 }
@@ -370,7 +390,7 @@ impl OpenOrders {
     }
     /// Moves all that the group counts to this member; returns it.
     fn gather(&mut self, place: u32) -> Claim {
-        let first = *self.get(place);
+        let first = self.get(place);
         let (mut counted, mut at) = (first.counted, first.next);
         while at != place {
             let member = self.get_mut(at);
@@ -386,9 +406,8 @@ impl OpenOrders {
         self.get_mut(place).counted = new;
         (old, new)
     }
-    /// Adds an order that counts nothing yet.
-    pub(super) fn insert(&mut self, mut order: OrderRecord) -> u32 {
-        order.counted = Claim::default();
+    /// Adds an order that counts nothing yet; returns what its group counted and counts now.
+    pub(super) fn insert(&mut self, mut order: OrderRecord) -> (Claim, Claim) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             u32::try_from(self.places.len() - 1).expect("fewer than 2^32 open orders")
@@ -397,44 +416,56 @@ impl OpenOrders {
         let twin = self.by_id.insert(order.id.get(), place);
         assert!(twin.is_none(), "an id is open once");
         let key = group_key(&order);
+        let claim = order.claim();
+        if key.is_none() {
+            order.counted = claim;
+        }
         self.places[place as usize] = Some(order);
         if let Some(key) = key {
             match self.groups.get(&key) {
                 None => {
                     self.groups.insert(key, place);
                 }
-                Some(&member) => {
-                    let after = std::mem::replace(&mut self.get_mut(member).next, place);
+                Some(&first) => {
+                    let after = std::mem::replace(&mut self.get_mut(first).next, place);
                     self.get_mut(place).next = after;
+                    self.groups.insert(key, first.min(place));
                 }
             }
+            return self.recount(place);
         }
-        place
+        (Claim::default(), claim)
     }
-    /// Removes an order, leaving what it counted with another member of its group; returns it, its group's old count
-    /// and the new one.
-    pub(super) fn remove(&mut self, place: u32) -> (OrderRecord, Claim, Claim) {
-        let next = self.get(place).next;
+    /// Removes an order, leaving what it counted with another member of its group; returns where it stood, its
+    /// group's old count and the new one.
+    pub(super) fn remove(&mut self, place: u32) -> (Standing, Claim, Claim) {
         let old = self.gather(place);
-        let order = self.places[place as usize].take().expect("a place in the index holds an order");
+        let order = self.get(place);
+        let (next, standing, key) = (order.next, order.standing(), group_key(order));
         self.by_id.remove(&order.id.get());
+        self.places[place as usize] = None;
         self.free.push(place);
         if next == place {
-            if let Some(key) = group_key(&order) {
+            if let Some(key) = key {
                 self.groups.remove(&key);
             }
-            return (order, old, Claim::default());
+            return (standing, old, Claim::default());
         }
         let mut before = next;
         while self.get(before).next != place {
             before = self.get(before).next;
         }
         self.get_mut(before).next = next;
-        let key = group_key(&order).expect("only groups are linked");
-        self.groups.insert(key, next);
+        let key = key.expect("only groups are linked");
+        let (mut first, mut at) = (next, self.get(next).next);
+        while at != next {
+            first = first.min(at);
+            at = self.get(at).next;
+        }
+        self.groups.insert(key, first);
         let new = self.group_claim(next);
         self.get_mut(next).counted = new;
-        (order, old, new)
+        (standing, old, new)
     }
     /// Makes the indices again after a restore.
     pub(super) fn reindex(&mut self) {
@@ -442,7 +473,7 @@ impl OpenOrders {
         for (place, id, group) in entries {
             self.by_id.insert(id, place);
             if let Some(key) = group {
-                self.groups.insert(key, place);
+                self.groups.entry(key).or_insert(place);
             }
         }
     }

@@ -23,7 +23,9 @@ use starling_core::{
 };
 
 use super::denied::{Amount, Denied};
-use super::exposure::{AccountRecord, Claim, Currencies, EquityRecord, OpenOrders, OrderRecord, SideSum, Terms};
+use super::exposure::{
+    AccountRecord, Claim, Currencies, EquityRecord, OpenOrders, OrderRecord, SideSum, Standing, Terms,
+};
 use super::limits::{EngineRules, InstrumentRules, LimitFaults, SelfTrade, resolve};
 use super::table::{DenyCode, RiskLimits};
 use super::throttle::{Bucket, ExecutionWindow, OrderShape, PriceDrift, RecentOrders};
@@ -241,8 +243,8 @@ pub struct RiskState {
     venues: Vec<Option<Bucket>>,
     accounts: Vec<Option<AccountRecord>>,
     instruments: Vec<InstrumentRecord>,
-    orders: OpenOrders,
-    recent: RecentOrders,
+    pub(super) orders: OpenOrders,
+    pub(super) recent: RecentOrders,
     unknown_orders: u32,
 }
 
@@ -335,8 +337,9 @@ impl RiskGate {
             record.resting = <[Vec<_>; 2]>::default();
         }
         for place in places {
-            let price = gate.state.orders.get_mut(place).resting.take();
-            gate.rest(place, price);
+            let order = gate.state.orders.get(place);
+            let (Standing { instrument, side, .. }, id, resting) = (order.standing(), order.id, order.resting);
+            gate.enlist(instrument, side, id, None, resting);
         }
         Ok(gate)
     }
@@ -411,31 +414,30 @@ impl RiskGate {
         let cancel_first = self.judge_self_trade(&candidate, false)?;
         self.judge_rate(id.strategy(), venue, now)?;
 
-        let resting = resting_price(request);
-        let (held, terms) = (candidate.covered, terms_of(request, request.qty, assessment.claim));
         self.record_price(&candidate);
-        let strategy = &mut self.state.strategies[id.strategy().index()];
-        strategy.counter_last = id.counter();
+        self.state.strategies[id.strategy().index()].counter_last = id.counter();
         if self.rules[request.instrument.index()].duplicate_window_ns.is_some() {
             let shape = OrderShape::new(id.strategy(), request);
             self.state.recent.record(shape, now, self.duplicate_window_ns_max);
         }
-        let place = self.state.orders.insert(OrderRecord {
+        let resting = resting_price(request);
+        let record = OrderRecord {
             id,
             account,
             request: *request,
             filled: Qty::ZERO,
-            terms,
+            terms: terms_of(request, request.qty, assessment.claim),
             pending: None,
             counted: Claim::default(),
-            held,
+            held: candidate.covered,
             unknown: false,
-            resting: None,
+            resting,
             next: 0,
-        });
-        self.rest(place, resting);
-        self.account_mut(account).open_orders += 1;
-        self.commit(view, place, &assessment);
+        };
+        let counts = self.state.orders.insert(record);
+        self.enlist(request.instrument, request.side, id, None, resting);
+        self.known_mut(account).open_orders += 1;
+        self.commit(view, Standing::of(account, request), counts, &assessment);
         let order = ApprovedOrder { id, account, request: *request, approved_at: now };
         Ok(Approval { order, cancel_first })
     }
@@ -484,7 +486,8 @@ impl RiskGate {
             (old, new) => old.or(new),
         };
         self.rest(place, nearer);
-        self.commit(view, place, &assessment);
+        let counts = self.state.orders.recount(place);
+        self.commit(view, Standing::of(order.account, &request), counts, &assessment);
         let order =
             ApprovedModify { id, account: order.account, instrument: request.instrument, qty, kind, approved_at: now };
         Ok(Approval { order, cancel_first })

@@ -76,7 +76,8 @@ pub(super) fn value(instrument: &Instrument, qty: Qty, price: Price, step: i128)
         // qty * multiplier (1e-18) over price (1e-9) is 1e-9, as money is.
         mul_div(q, m, p * step, Rounding::Ceil)
     } else if m == scale {
-        mul_div(q, p, scale * step, Rounding::Ceil)
+        // Both are below 2^63, and one division of 128 bits is half of `mul_div`'s two.
+        Some((q * p + scale * step - 1) / (scale * step))
     } else {
         mul_div(q * p, m, scale * scale * step, Rounding::Ceil)
     };
@@ -88,7 +89,11 @@ pub(super) fn rated(value: Money, rate: Rate, step: i128) -> Result<Money, Amoun
     if !rate.is_positive() || value.is_zero() {
         return Ok(Money::ZERO);
     }
-    let steps = mul_div(value.units(), rate.units().into(), i128::from(SCALE) * step, Rounding::Ceil);
+    let (rate, whole) = (i128::from(rate.units()), i128::from(SCALE) * step);
+    let steps = match value.units().checked_mul(rate).and_then(|product| product.checked_add(whole - 1)) {
+        Some(raised) => Some(raised / whole),
+        None => mul_div(value.units(), rate, whole, Rounding::Ceil),
+    };
     bounded(steps.and_then(|steps| steps.checked_mul(step)))
 }
 

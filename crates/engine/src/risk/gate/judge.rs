@@ -33,6 +33,11 @@ impl RiskGate {
         self.state.accounts[account.index()].get_or_insert_with(|| AccountRecord::new(instruments, currencies))
     }
 
+    /// The sums of an account that has sent an order.
+    pub(super) fn known_mut(&mut self, account: AccountId) -> &mut AccountRecord {
+        self.state.accounts[account.index()].as_mut().expect("an account with orders has sums")
+    }
+
     pub(super) fn strategy_mut(&mut self, strategy: StrategyId) -> &mut StrategyRecord {
         if self.state.strategies.len() <= strategy.index() {
             self.state.strategies.resize(strategy.index() + 1, StrategyRecord::default());
@@ -260,7 +265,7 @@ impl RiskGate {
     ) -> Result<Assessment, Denied> {
         let rules = self.rules(c.request.instrument);
         let side = c.request.side;
-        let Valued { value, reporting, claim } = self.valued(view, c);
+        let Valued { price, value, reporting, claim } = self.valued(view, c);
         if let Some(max) = rules.order_notional_max {
             within_money(DenyCode::OrderNotionalMax, max, reporting)?;
         }
@@ -271,7 +276,8 @@ impl RiskGate {
                 let units = i128::from(c.leaves.units()) * i128::from(c.instrument.multiplier.units());
                 Ok(Money::from_units(units / i128::from(SCALE)))
             } else {
-                value
+                // The venue compares before any rounding to its currency.
+                price.ok_or(Amount::Unknown).and_then(|price| super::value(c.instrument, c.leaves, price, 1))
             };
             match face {
                 Ok(face) if face < rules.notional_min => return deny(code, limit, Amount::Money(face)),
@@ -364,7 +370,7 @@ impl RiskGate {
         match c.request.side {
             Side::Buy if funds.allow_borrowing => Ok(()),
             Side::Buy => match value {
-                Err(actual) => deny(CODE, actual, Amount::Unknown),
+                Err(cost) => deny(CODE, cost, Amount::Money(view.free_balance(c.account, c.instrument.settlement()))),
                 Ok(_) if extra.cash.is_zero() => Ok(()),
                 Ok(_) => covers(c.instrument.settlement(), extra.cash),
             },
@@ -412,7 +418,7 @@ impl RiskGate {
                 (Side::Sell, None) => {}
             }
         }
-        Valued { value, reporting, claim }
+        Valued { price, value, reporting, claim }
     }
 
     fn fee_worst<V: RiskView>(
@@ -507,60 +513,74 @@ impl RiskGate {
         }
     }
 
-    /// Puts an order at a price among our resting ones, or takes it from there.
+    /// Puts an open order at a price among our resting ones, or takes it from there.
     pub(super) fn rest(&mut self, place: u32, price: Option<Price>) {
         let order = self.state.orders.get_mut(place);
         let old = std::mem::replace(&mut order.resting, price);
-        let (id, side, instrument) = (order.id, order.request.side, order.request.instrument.index());
-        if old == price || self.rules[instrument].self_trade.is_none() {
+        let (id, Standing { instrument, side, .. }) = (order.id, order.standing());
+        self.enlist(instrument, side, id, old, price);
+    }
+
+    /// Moves an order from one price to another in the list of our resting ones, where self-trade is watched.
+    pub(super) fn enlist(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        id: ClientOrderId,
+        old: Option<Price>,
+        new: Option<Price>,
+    ) {
+        if old == new || self.rules[instrument.index()].self_trade.is_none() {
             return;
         }
-        let record = &mut self.state.instruments[instrument];
+        let record = &mut self.state.instruments[instrument.index()];
         if let Some(old) = old {
             let at = record.place(side, old, id);
             let removed = record.resting[side as usize].remove(at);
             assert_eq!(removed, (old, id), "a resting order stands where its price puts it");
         }
-        if let Some(price) = price {
-            let at = record.place(side, price, id);
-            record.resting[side as usize].insert(at, (price, id));
+        if let Some(new) = new {
+            let at = record.place(side, new, id);
+            record.resting[side as usize].insert(at, (new, id));
         }
     }
 
     /// Brings the sums to what an approval was judged at.
-    pub(super) fn commit<V: RiskView>(&mut self, view: &V, place: u32, assessment: &Assessment) {
-        let (old, new) = self.state.orders.recount(place);
-        let order = *self.state.orders.get(place);
-        let instrument = order.request.instrument;
-        let currencies = currencies_of(view.instrument(instrument));
-        let account = self.account_mut(order.account);
-        account.apply(&order, currencies, &old, &new);
-        account.set_increase(instrument, assessment.increase, assessment.margin);
+    pub(super) fn commit<V: RiskView>(
+        &mut self,
+        view: &V,
+        at: Standing,
+        (old, new): (Claim, Claim),
+        assessment: &Assessment,
+    ) {
+        let account = self.known_mut(at.account);
+        account.apply(at, currencies_of(view.instrument(at.instrument)), &old, &new);
+        account.set_increase(at.instrument, assessment.increase, assessment.margin);
     }
 
     /// Brings the sums to what an order's group claims now.
     pub(super) fn recount<V: RiskView>(&mut self, view: &V, place: u32) {
         let (old, new) = self.state.orders.recount(place);
-        let order = *self.state.orders.get(place);
-        self.replace(view, &order, &old, &new);
+        let at = self.state.orders.get(place).standing();
+        self.replace(view, at, &old, &new);
     }
 
     pub(super) fn close<V: RiskView>(&mut self, view: &V, place: u32) {
         self.rest(place, None);
-        let (order, old, new) = self.state.orders.remove(place);
-        self.state.unknown_orders -= u32::from(order.unknown);
-        self.account_mut(order.account).open_orders -= 1;
-        self.replace(view, &order, &old, &new);
+        self.state.unknown_orders -= u32::from(self.state.orders.get(place).unknown);
+        let (at, old, new) = self.state.orders.remove(place);
+        self.known_mut(at.account).open_orders -= 1;
+        self.replace(view, at, &old, &new);
     }
 
-    fn replace<V: RiskView>(&mut self, view: &V, order: &OrderRecord, old: &Claim, new: &Claim) {
-        let id = order.request.instrument;
+    fn replace<V: RiskView>(&mut self, view: &V, at: Standing, old: &Claim, new: &Claim) {
+        let id = at.instrument;
         let instrument = view.instrument(id);
-        let terms = view.account(order.account);
-        let net = view.net_position(order.account, id);
-        let account = self.account_mut(order.account);
-        account.apply(order, currencies_of(instrument), old, new);
-        let increase = account.cell(id).increase_with(net, terms.hedging, order.request.side, SideSum::default());
+        let terms = view.account(at.account);
+        let net = view.net_position(at.account, id);
+        let account = self.known_mut(at.account);
+        account.apply(at, currencies_of(instrument), old, new);
+        let increase = account.cell(id).increase_with(net, terms.hedging, at.side, SideSum::default());
         let margin = match terms.kind {
             AccountKind::Cash => Money::ZERO,
             AccountKind::Margin => rated(increase, instrument.margin_init, 1).unwrap_or(VALUE_MAX),
@@ -570,6 +590,8 @@ impl RiskGate {
 }
 
 struct Valued {
+    /// The worst price.
+    price: Option<Price>,
     /// In the settlement currency, without a fee.
     value: Result<Money, Amount>,
     reporting: Result<Money, Amount>,
