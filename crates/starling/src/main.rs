@@ -1,6 +1,37 @@
-//! The starling command.
+//! The starling command: data to tested strategy to live trading with one static binary.
+//!
+//! Invariant: stdout is data, stderr is talk. Exit code 0 is success, 1 a run that failed, 2 bad usage, configuration or
+//! input. What it deliberately does not hold: business rules; those are in the crates below.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "no command calls it yet"))]
+mod command;
 mod report;
+mod terminal;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command::Command;
+
+/// A trading engine: one deterministic core for backtest, replay, paper and live.
+#[derive(Debug, Parser)]
+#[command(name = "starling", version, arg_required_else_help = false)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print one JSON object on stdout, and nothing else there.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let command = arguments.command.unwrap_or_default();
+    match command.run(arguments.json) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::complain(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}

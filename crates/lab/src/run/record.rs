@@ -350,7 +350,8 @@ fn assumptions(config: &Config) -> Vec<Assumption> {
         list.extend(named.map(|text| Assumption { text: format!("{}: {text}", venue.id), optimistic: true }));
     }
     list.push(plain("behind the touch the market is taken to be one tick worse and deep enough".into()));
-    if config.data.iter().any(|d| d.feeds() == crate::data::FeedAs::Bars) {
+    let bars = |d: &crate::data::DataSpec| d.kind == crate::data::Kind::Bars && d.feeds() == crate::data::FeedAs::Bars;
+    if config.data.iter().any(bars) {
         let order = match config.bars.walk {
             crate::config::WalkConfig::Ohlc => "open, high, low, close",
             crate::config::WalkConfig::Olhc => "open, low, high, close",

@@ -109,7 +109,7 @@ fn run(margin: bool, hedging: bool, steps: Vec<Step>, restarts: bool) -> [Vec<u8
                     6 => ReportKind::ModifyRejected(RejectReason::UnknownOrder),
                     7 => ReportKind::Triggered,
                     8 => {
-                        rig.gate.on_released(&rig.desk, id);
+                        rig.gate.release(&rig.desk, UnixNanos::EPOCH, id, Qty::MAX, PositionId::NONE);
                         continue;
                     }
                     _ => {

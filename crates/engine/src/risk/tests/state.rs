@@ -54,8 +54,8 @@ fn a_bracket_waits_for_its_parent_without_a_claim_and_reserves_when_released() {
     rig.fill(entry, &buy(COIN, "2", "100"), "2", "0");
     rig.desk.balances.insert(BTC, money("2"));
     rig.desk.net.insert(COIN, qty("2"));
-    rig.gate.on_released(&rig.desk, target);
-    rig.gate.on_released(&rig.desk, stop);
+    rig.gate.release(&rig.desk, UnixNanos::EPOCH, target, Qty::MAX, PositionId::NONE);
+    rig.gate.release(&rig.desk, UnixNanos::EPOCH, stop, Qty::MAX, PositionId::NONE);
     assert_eq!(rig.gate.reserved(ACCOUNT, BTC), money("2"), "of two that cancel each other one can fill");
     rig.fail(DenyCode::InsufficientFunds, &sell(COIN, "0.001", "90"));
     rig.close(stop);

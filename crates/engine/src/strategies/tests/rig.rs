@@ -13,7 +13,7 @@ use starling_core::{
 use starling_market::bar::BarSpec;
 
 use crate::ledger::{AccountKind, AccountSpec, PositionMode};
-use crate::risk::{ApprovedModify, ApprovedOrder};
+use crate::risk::{ApprovedCancel, ApprovedModify, ApprovedOrder};
 use crate::venue::{MarketStep, Venue};
 use crate::{Engine, Participant, Plan, Strategy};
 
@@ -124,14 +124,15 @@ impl Venue for TestVenue {
         }
     }
     fn modify(&mut self, now: UnixNanos, change: ApprovedModify, out: &mut Vec<Report>) {
-        let (id, qty, kind) = (change.id(), change.qty(), *change.kind());
+        let (id, qty, kind) = (change.id(), change.qty(), change.kind());
         self.log.push(Sent::Modify { ts: now, id, qty, kind });
         if let Some((_, request, _)) = self.resting.iter_mut().find(|r| r.0 == id) {
             (request.qty, request.kind) = (qty, kind);
             out.push(report(now, id, ReportKind::Modified { qty, kind }));
         }
     }
-    fn cancel(&mut self, now: UnixNanos, _: InstrumentId, id: ClientOrderId, out: &mut Vec<Report>) {
+    fn cancel(&mut self, now: UnixNanos, cancel: ApprovedCancel, out: &mut Vec<Report>) {
+        let id = cancel.id();
         self.log.push(Sent::Cancel { ts: now, id });
         let before = self.resting.len();
         self.resting.retain(|r| r.0 != id);

@@ -1,0 +1,147 @@
+//! `starling backtest CONFIG`: a configuration over its data, to numbers, a journal and a report.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use starling_lab::config::Config;
+use starling_lab::run::{Run, RunError};
+use starling_lab::tearsheet::RunRecord;
+use starling_sim::backtest::BacktestError;
+
+use super::output;
+use crate::terminal::{Failure, Progress, put, say};
+
+/// Run a configuration over its data.
+#[derive(Debug, Args)]
+pub(crate) struct Backtest {
+    /// The configuration (TOML; `starling config schema` prints its schema).
+    config: PathBuf,
+    /// Folder for report and journal. Without it, and with --json, neither is written.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where to write the journal. Default: `journal` in the output folder.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Folder in which relative data paths are looked up after the configuration's own.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Replace a value of the configuration, as in `--set data.path=bars.csv` or `--set strategies.0.fast=12`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let split = text.split_once('=').ok_or_else(|| format!("`{text}` must be KEY=VALUE, as in data.path=bars.csv"))?;
+    Ok((split.0.trim().to_owned(), split.1.trim().to_owned()))
+}
+
+/// A configuration's text; a file that cannot be read is bad usage.
+pub(crate) fn read_config(path: &Path, set: &[(String, String)]) -> Result<String, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("{}: the configuration cannot be read: {e}", path.display())))?;
+    if set.is_empty() {
+        return Ok(text);
+    }
+    Config::with_values(&text, set).map_err(|faults| config_failure(path, &faults))
+}
+
+/// Every fault of a configuration on a line of its own.
+pub(crate) fn config_failure(path: &Path, faults: &starling_lab::config::ConfigFaults) -> Failure {
+    let lines = faults.0.iter().map(|fault| match fault.line {
+        0 => format!("{}: {fault}", path.display()),
+        line => format!("{}:{line}: `{}`: {}", path.display(), fault.path, fault.message),
+    });
+    Failure::usage(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The exit code tells bad input from a failed run.
+pub(crate) fn run_failure(path: &Path, error: &RunError) -> Failure {
+    match error {
+        RunError::Config(faults) => config_failure(path, faults),
+        RunError::Backtest(BacktestError::Interrupted { .. }) => Failure::run(error),
+        RunError::Backtest(BacktestError::Feed(_)) | RunError::Data(_) => Failure::usage(error),
+        RunError::Engine(_) | RunError::Strategy(_) | RunError::Instruments(_) | RunError::Bars(_) => {
+            Failure::usage(format!("{}: {error}", path.display()))
+        }
+        _ => Failure::run(error),
+    }
+}
+
+/// A run from text to its outputs.
+pub(crate) struct Job<'a> {
+    /// What errors call the configuration.
+    pub(crate) origin: &'a Path,
+    /// Its text.
+    pub(crate) text: String,
+    /// Where data is looked up.
+    pub(crate) search: Vec<PathBuf>,
+    /// Where report and journal go.
+    pub(crate) out: Option<PathBuf>,
+    /// Where the journal goes, if elsewhere.
+    pub(crate) journal: Option<PathBuf>,
+}
+
+impl Job<'_> {
+    /// Runs it; gives the record and the page of the report.
+    pub(crate) fn run(self, quiet: bool) -> Result<(RunRecord, Option<PathBuf>), Failure> {
+        let run = Run::new(self.text, self.search).map_err(|faults| config_failure(self.origin, &faults))?;
+        if let Some(out) = &self.out {
+            output::folder(out)?;
+        }
+        let journal = self.journal.or_else(|| self.out.as_ref().map(|out| out.join("journal")));
+        let progress = Progress::start(quiet);
+        let failed = |error: RunError| run_failure(self.origin, &error);
+        let mut record = match &journal {
+            None => run.execute_with(std::io::sink(), |n, ts| progress.tell(n, ts)).map_err(failed)?.record,
+            Some(path) => {
+                // Written beside and renamed at the end: a run that fails leaves an earlier journal as it was.
+                let partial = path.with_extension("partial");
+                let fail = |e: std::io::Error| Failure::run(format!("{}: cannot be written: {e}", path.display()));
+                let file = File::create(&partial).map_err(fail)?;
+                let outcome = run.execute_with(file, |n, ts| progress.tell(n, ts)).map_err(|error| {
+                    // The partial journal is of no use to anybody.
+                    let _ = fs::remove_file(&partial);
+                    run_failure(self.origin, &error)
+                })?;
+                outcome.journal.sync_all().map_err(fail)?;
+                fs::rename(&partial, path).map_err(fail)?;
+                outcome.record
+            }
+        };
+        drop(progress);
+        record.journal = journal.map(|path| path.display().to_string());
+        record.machine = machine();
+        record.created = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let page = self.out.as_deref().map(|out| output::reports(&record, out)).transpose()?;
+        Ok((record, page))
+    }
+}
+
+/// Processor and core count, as the report names the machine.
+pub(crate) fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{}, {cores} cores", model.unwrap_or("unknown processor"))
+}
+
+impl Backtest {
+    /// Runs it and shows what came of it.
+    pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
+        let text = read_config(&self.config, &self.set)?;
+        let beside = self.config.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        let search = std::iter::once(beside).chain(self.data_dir).collect();
+        let out = self.out.or_else(|| (!json).then(|| PathBuf::from("out")));
+        let job = Job { origin: &self.config, text, search, out, journal: self.journal };
+        let (record, page) = job.run(json)?;
+        if json {
+            return put(output::object(&record, page.as_deref()));
+        }
+        output::summary(&record);
+        if let Some(page) = page {
+            say(format_args!("  report {}", page.display()));
+        }
+        Ok(())
+    }
+}

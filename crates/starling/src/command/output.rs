@@ -1,0 +1,148 @@
+//! What a run leaves: the JSON object of DESIGN's contract, the report files, the summary in the terminal.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use starling_lab::tearsheet::{RunRecord, STATISTICS, Unit};
+
+use crate::report;
+use crate::terminal::{Failure, say};
+
+/// Writes a file whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let fail = |error: std::io::Error| Failure::run(format!("{}: cannot be written: {error}", path.display()));
+    let partial = path.with_extension("partial");
+    let mut file = fs::File::create(&partial).map_err(fail)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail)?;
+    fs::rename(&partial, path).map_err(fail)
+}
+
+/// Creates a folder for output.
+pub(crate) fn folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|e| Failure::run(format!("{}: cannot be created: {e}", path.display())))
+}
+
+/// The report in all its forms: `report.html`, `report.md` with its charts, `report.json`. Gives the path of the page.
+pub(crate) fn reports(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure> {
+    folder(out)?;
+    let charts = out.join("charts");
+    folder(&charts)?;
+    let page = out.join("report.html");
+    write_whole(&page, report::html(record).as_bytes())?;
+    let (text, files) = report::markdown(record, "charts");
+    write_whole(&out.join("report.md"), text.as_bytes())?;
+    for (name, svg) in files {
+        write_whole(&charts.join(name), svg.as_bytes())?;
+    }
+    let json = record.to_json().map_err(|e| Failure::run(e.to_string()))?;
+    write_whole(&out.join("report.json"), json.as_bytes())?;
+    Ok(page)
+}
+
+/// The object that `--json` prints.
+pub(crate) fn object(record: &RunRecord, report: Option<&Path>) -> Value {
+    let shown = |path: &Path| path.display().to_string();
+    json!({
+        "name": record.name,
+        "balances": record.balances,
+        "equity": record.account_equity,
+        "orders": record.orders_total(),
+        "fills": record.fills_total,
+        "positions": record.positions,
+        "account_events": record.account_events,
+        "events": record.events,
+        "denied": record.denials,
+        "run_hash": record.run_hash,
+        "statistics": record.statistics,
+        "indicators": record.indicators.iter().map(|(k, n)| (k.clone(), json!({ "count": n }))).collect::<serde_json::Map<_, _>>(),
+        "elapsed_ns": record.elapsed_ns,
+        "events_per_s": record.events_per_s,
+        "warnings": record.warnings,
+        "assumptions": record.assumptions.iter().map(|a| &a.text).collect::<Vec<_>>(),
+        "optimistic": record.assumptions.iter().filter(|a| a.optimistic).map(|a| &a.text).collect::<Vec<_>>(),
+        "data": record.sources,
+        "report": report.map(shown),
+        "journal": record.journal,
+    })
+}
+
+/// The run in a few lines.
+pub(crate) fn summary(record: &RunRecord) {
+    let benchmark = record.benchmarks.first().and_then(|b| Some((b, b.points.first()?.equity, b.points.last()?.equity)));
+    say(format_args!("{}", record.name));
+    say(format_args!(
+        "  {} to {}   {} events in {:.3} s ({} a second)",
+        &record.start.to_string()[..10],
+        &record.end.to_string()[..10],
+        grouped(record.events),
+        record.elapsed_ns as f64 / 1e9,
+        grouped(record.events_per_s as u64),
+    ));
+    say(format_args!(
+        "  equity {:.2} -> {:.2} {}   {} orders, {} fills",
+        record.initial_equity,
+        record.final_equity(),
+        record.currency,
+        grouped(record.orders_total()),
+        grouped(record.fills_total),
+    ));
+    let shown = |key: &str| {
+        let about = STATISTICS.iter().find(|s| s.key == key)?;
+        let value = record.statistic(key)?;
+        Some(match about.unit {
+            Unit::Percent => format!("{} {:.*} %", about.label.to_lowercase(), about.decimals, value * 100.0),
+            _ => format!("{} {:.*}", about.label.to_lowercase(), about.decimals, value),
+        })
+    };
+    let line = |keys: &[&str]| keys.iter().filter_map(|k| shown(k)).collect::<Vec<_>>().join(", ");
+    say(format_args!("  {}", line(&["total_return", "cagr", "volatility", "sharpe", "max_drawdown"])));
+    say(format_args!("  {}", line(&["hit_rate", "profit_factor", "trades", "turnover", "exposure"])));
+    if let Some((benchmark, from, to)) = benchmark {
+        say(format_args!("  {}: total return {:.2} %", benchmark.name.to_lowercase(), (to / from - 1.0) * 100.0));
+    }
+    if !record.strategies.is_empty() {
+        let width = record.strategies.iter().map(|s| s.id.chars().count()).max().unwrap_or(0);
+        for strategy in &record.strategies {
+            say(format_args!(
+                "  {:<width$}  {:>14.2} {}   {:>6} fills",
+                strategy.id,
+                strategy.final_pnl(),
+                record.currency,
+                strategy.fills,
+            ));
+        }
+    }
+    for assumption in record.assumptions.iter().filter(|a| a.optimistic) {
+        say(format_args!("  optimistic: {}", assumption.text));
+    }
+    for warning in &record.warnings {
+        say(format_args!("  warning: {warning}"));
+    }
+}
+
+/// A number in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let head = digits.len() % 3;
+    let mut text = digits[..head].to_owned();
+    for (at, group) in digits.as_bytes()[head..].chunks(3).enumerate() {
+        if at > 0 || head > 0 {
+            text.push(',');
+        }
+        text.extend(group.iter().map(|b| char::from(*b)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let shown = [0, 7, 999, 1_000, 12_345, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "7", "999", "1,000", "12,345", "1,234,567"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! What people read in the terminal: errors, progress, summaries. All of it goes to stderr, but for data.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use starling_core::UnixNanos;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// What went wrong, and the way out; several lines are several faults.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// Bad usage, configuration or input: exit code 2.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self { code: 2, message: message.to_string() }
+    }
+    /// A run that failed: exit code 1.
+    pub(crate) fn run(message: impl Display) -> Self {
+        Self { code: 1, message: message.to_string() }
+    }
+}
+
+/// A failure, on stderr.
+pub(crate) fn complain(failure: &Failure) {
+    let mut err = std::io::stderr().lock();
+    for line in failure.message.lines() {
+        // Nobody is left to tell if stderr is closed.
+        let _ = writeln!(err, "error: {line}");
+    }
+}
+
+/// A line of talk, on stderr.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A line of data, on stdout. A closed pipe ends the program quietly, as it does for other tools.
+pub(crate) fn put(data: impl Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{data}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::run(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Progress of a run: a spinner with events and date on a terminal, nothing elsewhere. Ctrl-C breaks the run off.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Progress {
+    /// Starts it; `quiet` shows nothing.
+    pub(crate) fn start(quiet: bool) -> Self {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}, at {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        // A second handler cannot be set; then Ctrl-C ends the program at once, which is safe: nothing is half-written.
+        let _ = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        Self { bar, interrupted }
+    }
+
+    /// Tells how far the run is.
+    pub(crate) fn tell(&self, events: u64, ts: UnixNanos) -> ControlFlow<()> {
+        if let Some(bar) = &self.bar {
+            bar.set_position(events);
+            bar.set_message(ts.to_string());
+        }
+        if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
