@@ -5,6 +5,8 @@
 //! its consequences are booked, before the next event. Everything that left or entered is in the journal.
 //! What it deliberately does not do: read clocks, open files, wait.
 
+mod snapshot;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -203,6 +205,7 @@ pub struct Engine<S, V, W: Write, O = ()> {
     actors: Vec<Actor<S>>,
     venue: V,
     risk: RiskGate,
+    limits: RiskLimits,
     journal: Writer<W>,
     observer: O,
     run_hash: RunHash,
@@ -280,6 +283,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             actors,
             venue,
             risk,
+            limits,
             journal: Writer::create(sink, Header::first(plan.run_id, 0)),
             observer,
             run_hash: RunHash::default(),
@@ -396,6 +400,10 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
 
     /// Seals the journal and hands back its sink with the venue and the observer.
     pub fn finish(mut self) -> Result<Finish<V, W, O>, EngineError> {
+        // A strategy without `save` has no state to vouch for; then the records alone do.
+        if let Ok(state) = self.state_hash() {
+            self.journal.append(Kind::Snapshot, self.world.now.get(), &state.0)?;
+        }
         let run_hash = self.run_hash();
         let finished = self.journal.finish()?;
         self.scratch.clear();

@@ -35,8 +35,13 @@ impl Demo {
         output::write_whole(&config, CONFIG.as_bytes())?;
         output::write_whole(&self.out.join("stocks5_1d_2000_2013.csv.gz"), STOCKS)?;
         let search = vec![self.out.clone()];
-        let job =
-            Job { origin: Path::new("demo.toml"), text: CONFIG.to_owned(), search, out: Some(self.out.clone()), journal: None };
+        let job = Job {
+            origin: Path::new("demo.toml"),
+            text: CONFIG.to_owned(),
+            search,
+            out: Some(self.out.clone()),
+            journal: None,
+        };
         let (record, page) = job.run(json)?;
         if json {
             return put(output::object(&record, page.as_deref()));

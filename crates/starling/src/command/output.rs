@@ -70,7 +70,8 @@ pub(crate) fn object(record: &RunRecord, report: Option<&Path>) -> Value {
 
 /// The run in a few lines.
 pub(crate) fn summary(record: &RunRecord) {
-    let benchmark = record.benchmarks.first().and_then(|b| Some((b, b.points.first()?.equity, b.points.last()?.equity)));
+    let benchmark =
+        record.benchmarks.first().and_then(|b| Some((b, b.points.first()?.equity, b.points.last()?.equity)));
     say(format_args!("{}", record.name));
     say(format_args!(
         "  {} to {}   {} events in {:.3} s ({} a second)",

@@ -31,7 +31,9 @@ impl Replay {
         let bytes = std::fs::read(&self.journal).map_err(|e| Failure::usage(format!("{name}: cannot be read: {e}")))?;
         if self.check_only {
             let found = starling_core::journal::verify(&bytes).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
-            return put(serde_json::json!({ "records": found.records, "digest": found.digest.to_string(), "intact": true }));
+            return put(
+                serde_json::json!({ "records": found.records, "digest": found.digest.to_string(), "intact": true }),
+            );
         }
         let beside = self.journal.parent().map(|p| p.to_path_buf()).unwrap_or_default();
         let above = beside.join("..");
@@ -51,7 +53,10 @@ impl Replay {
             object["records"] = replayed.records.into();
             return put(object);
         }
-        say(format_args!("{name}: intact, and the run came out the same: {} records, run hash {}", replayed.records, record.run_hash));
+        say(format_args!(
+            "{name}: intact, and the run came out the same: {} records, run hash {}",
+            replayed.records, record.run_hash
+        ));
         Ok(())
     }
 }
