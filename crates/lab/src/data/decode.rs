@@ -28,7 +28,8 @@ pub(super) trait Cells {
     /// The cell as it is written, or none if it stands for no number.
     fn exact(&self, place: usize) -> Option<Exact>;
     /// The cell as a stamp.
-    fn moment(&self, place: usize, clock: &Clock, unit: Option<TsUnit>, day: Option<i64>) -> Result<Moment, StampFault>;
+    fn moment(&self, place: usize, clock: &Clock, unit: Option<TsUnit>, day: Option<i64>)
+    -> Result<Moment, StampFault>;
 }
 
 /// Open, high, low and close.
@@ -263,9 +264,10 @@ impl Decoder {
         })
     }
 
-    /// The text being read, for messages.
-    pub(super) fn source(&self) -> &str {
-        &self.source
+    /// The places of the columns that are read, in order; known once a text is begun.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let all = self.plan.places.iter().flatten().chain(self.plan.filter.iter().map(|(p, _)| p));
+        all.copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     pub(super) fn place_of(&self, line: u64) -> Place {
@@ -293,7 +295,7 @@ impl Decoder {
         }
         for &field in Field::ALL {
             plan.places[field as usize] = match self.columns.get(field) {
-                Some(column) => Some(find(column, &names).ok_or_else(|| self.missing(column.to_string(), &names))?),
+                Some(column) => Some(find(column, &names).ok_or_else(|| self.unknown(column, &names))?),
                 None if named => recognise(field, &names),
                 None => usual.and_then(|order| order.iter().position(|f| *f == field)),
             };
@@ -310,15 +312,20 @@ impl Decoder {
         for (column, want) in &self.filter {
             let column = Column::Name(column.clone());
             let place = find(&column, &names).or_else(|| column.to_string().parse().ok().filter(|p| *p < names.len()));
-            plan.filter.push((place.ok_or_else(|| self.missing(column.to_string(), &names))?, want.clone()));
+            plan.filter.push((place.ok_or_else(|| self.unknown(&column, &names))?, want.clone()));
         }
         let unit = |field: Field| plan.place(field).and_then(|p| unit_of_name(&normal(&names[p])));
         (plan.unit, plan.recv_unit) = (unit(Field::Ts), unit(Field::TsRecv));
         let stamp_name = plan.place(Field::Ts).map(|p| normal(&names[p])).unwrap_or_default();
-        if stamp_name.starts_with("open_time") && self.opens.is_none() && matches!(self.kind, Kind::Bars | Kind::QuoteBars) {
+        if stamp_name.starts_with("open_time")
+            && self.opens.is_none()
+            && matches!(self.kind, Kind::Bars | Kind::QuoteBars)
+        {
             return Err(DataError::Unsupported {
                 path: source.to_owned(),
-                problem: format!("column `{stamp_name}` says that bars are stamped at their open; set stamp = \"open\" and interval"),
+                problem: format!(
+                    "column `{stamp_name}` says that bars are stamped at their open; set stamp = \"open\" and interval"
+                ),
             });
         }
         let used = fields_of(self.kind);
@@ -331,6 +338,11 @@ impl Decoder {
         plan.names = names;
         self.plan = plan;
         Ok(())
+    }
+
+    fn unknown(&self, column: &Column, names: &[String]) -> DataError {
+        let column = column.to_string();
+        DataError::ColumnUnknown { source_name: self.source.clone(), column, present: names.to_vec() }
     }
 
     fn missing(&self, wanted: String, names: &[String]) -> DataError {
@@ -443,7 +455,9 @@ impl Decoder {
         cells.number(place, scaling, name).map_err(|fault| {
             let remedy = match &fault {
                 FixedError::TooPrecise { .. } => "set price_digits to round prices".to_owned(),
-                FixedError::OutOfRange { .. } => "set price_scale or size_scale, if the column counts in small units".into(),
+                FixedError::OutOfRange { .. } => {
+                    "set price_scale or size_scale, if the column counts in small units".into()
+                }
                 _ => "fix the row, or name another column".into(),
             };
             let problem = match &fault {
@@ -583,8 +597,7 @@ impl Decoder {
 
     fn quote<C: Cells>(&mut self, cells: &C) -> Result<Option<Body>, DataError> {
         let mut sides = [None; 2];
-        for (side, (price, size)) in
-            sides.iter_mut().zip([(Field::Bid, Field::BidSize), (Field::Ask, Field::AskSize)])
+        for (side, (price, size)) in sides.iter_mut().zip([(Field::Bid, Field::BidSize), (Field::Ask, Field::AskSize)])
         {
             let place = self.plan.place(price).expect("required columns are found");
             let units = self.number(cells, place, &self.price, "Price")?.filter(|units| *units != 0);
@@ -680,10 +693,9 @@ pub(super) fn normal(name: &str) -> String {
 fn find(column: &Column, names: &[String]) -> Option<usize> {
     match column {
         Column::Place(place) => (*place < names.len()).then_some(*place),
-        Column::Name(name) => names
-            .iter()
-            .position(|n| n == name)
-            .or_else(|| names.iter().position(|n| n.eq_ignore_ascii_case(name))),
+        Column::Name(name) => {
+            names.iter().position(|n| n == name).or_else(|| names.iter().position(|n| n.eq_ignore_ascii_case(name)))
+        }
     }
 }
 

@@ -177,7 +177,10 @@ mod tests {
         // A volume of a real file, written from a float.
         let volume = Scaling::new(1, None, None, 0).lenient();
         assert_eq!(of(&volume, "218102.59507500002"), 218_102_595_075_000);
-        assert!(matches!(Scaling::new(1, None, None, 0).text(b"1.0000000001", "Price"), Err(FixedError::TooPrecise { .. })));
+        assert!(matches!(
+            Scaling::new(1, None, None, 0).text(b"1.0000000001", "Price"),
+            Err(FixedError::TooPrecise { .. })
+        ));
         assert!(matches!(lean.text(b"1e300", "Price"), Err(FixedError::OutOfRange { .. })));
         assert!(matches!(lean.text(b"1..2", "Price"), Err(FixedError::Malformed { .. })));
     }

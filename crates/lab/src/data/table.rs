@@ -68,15 +68,29 @@ impl Cells for csv::Row<'_> {
         self.field(place).and_then(Exact::parse)
     }
     #[inline]
-    fn moment(&self, place: usize, clock: &Clock, unit: Option<TsUnit>, day: Option<i64>) -> Result<Moment, StampFault> {
+    fn moment(
+        &self,
+        place: usize,
+        clock: &Clock,
+        unit: Option<TsUnit>,
+        day: Option<i64>,
+    ) -> Result<Moment, StampFault> {
         clock.read(self.field(place).unwrap_or_default(), unit, day)
     }
 }
 
 enum Open {
-    Text { source: Source, scanner: Scanner, begun: Option<bool>, name: String, rows: u64 },
+    Text {
+        source: Source,
+        scanner: Scanner,
+        begun: Option<bool>,
+        name: String,
+        rows: u64,
+    },
     #[cfg(feature = "parquet")]
-    Parquet { rows: Box<super::parquet::ParquetRows> },
+    Parquet {
+        rows: Box<super::parquet::ParquetRows>,
+    },
 }
 
 /// The files of a table.
@@ -126,7 +140,12 @@ impl Table {
 
     /// Over text that is no file, for measuring and tests.
     #[cfg(test)]
-    pub(super) fn reading(spec: &DataSpec, name: &str, input: Box<dyn super::source::ReadSeek>, decoder: Decoder) -> Self {
+    pub(super) fn reading(
+        spec: &DataSpec,
+        name: &str,
+        input: Box<dyn super::source::ReadSeek>,
+        decoder: Decoder,
+    ) -> Self {
         let mut table = Self::over(spec, VecDeque::new(), None, decoder);
         table.begin_text(name, Source::start(name, None, input));
         table
@@ -270,7 +289,12 @@ impl Text<'_> {
                         return Ok(Next::More);
                     }
                 }
-                Some(Message::Failed(error)) => return Err(error),
+                Some(Message::Failed(mut error)) => {
+                    if let DataError::Broken { line, .. } = &mut error {
+                        *line = Some(self.scanner.line() - 1).filter(|n| *n > 0);
+                    }
+                    return Err(error);
+                }
                 None => return Ok(Next::EndOfFile),
             }
         }
