@@ -8,6 +8,7 @@
 
 mod decode;
 mod error;
+mod inspect;
 mod number;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -26,6 +27,7 @@ use starling_market::feed::{BATCH_MAX, Feed, FeedError};
 use decode::{Body, Decoder, Ohlc, Policies, Row, quarter};
 pub use decode::{Counts, FaultCounts};
 pub use error::{DataError, Fault, Place};
+pub use inspect::{ColumnReport, Import, Inspection, SAMPLE_ROWS, import, inspect};
 #[cfg(feature = "parquet")]
 pub use parquet::{ROW_GROUP_ROWS, write_parquet};
 pub use source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, NESTED_BYTES_MAX, NESTING_MAX};

@@ -138,6 +138,12 @@ impl Scanner {
         self.finished = true;
     }
 
+    /// True once no more bytes are to come.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// The line that the next row starts on, or would.
     #[must_use]
     pub fn line(&self) -> u64 {

@@ -728,8 +728,8 @@ pub(super) fn required(kind: Kind) -> &'static [Field] {
     }
 }
 
-// Those it needs and those it can use.
-fn fields_of(kind: Kind) -> Vec<Field> {
+/// Those it needs and those it can use.
+pub(super) fn fields_of(kind: Kind) -> Vec<Field> {
     let more: &[Field] = match kind {
         Kind::Bars => &[Field::Volume, Field::AdjustedClose],
         Kind::Quotes | Kind::QuoteBars => &[Field::BidSize, Field::AskSize],

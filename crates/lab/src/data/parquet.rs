@@ -100,6 +100,26 @@ impl ParquetRows {
     }
 }
 
+/// The names of the columns and the first rows as text.
+pub(super) fn sample(name: &str, path: &Path, rows: usize) -> Result<(Vec<String>, Vec<Vec<String>>), DataError> {
+    let file = File::open(path).map_err(|e| DataError::io("open", name, e))?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| fault(name, e))?;
+    let names: Vec<String> = builder.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let columns: Vec<Option<usize>> = (0..names.len()).map(Some).collect();
+    let reader = builder.with_batch_size(rows).with_limit(rows).build().map_err(|e| fault(name, e))?;
+    let mut sample = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(|e| fault(name, e))?;
+        for row in 0..batch.num_rows() {
+            let cells = BatchRow { batch: &batch, columns: &columns, row, line: 0 };
+            let text = |place| String::from_utf8_lossy(&cells.text(place).unwrap_or_default()).into_owned();
+            sample.push((0..names.len()).map(text).collect());
+        }
+    }
+    Ok((names, sample))
+}
+
 fn hash(file: &mut File) -> std::io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; CHUNK_BYTES];

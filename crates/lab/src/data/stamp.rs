@@ -330,7 +330,8 @@ fn day_number(year: u64, month: u64, day: u64) -> Option<i64> {
     i64::try_from(stamp.unix_day()).ok()
 }
 
-fn date_digits(n: i64) -> Option<i64> {
+/// The day that a number such as 20131007 names.
+pub(super) fn date_digits(n: i64) -> Option<i64> {
     let n = u64::try_from(n).ok()?;
     day_number(n / 10_000, n / 100 % 100, n % 100)
 }
