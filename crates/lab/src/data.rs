@@ -77,7 +77,7 @@ pub fn open(spec: &DataSpec, search: &[PathBuf], resolve: &mut dyn Resolve) -> R
         Table::new(spec, paths, member, search, decoder)
     };
     let input = match (&spec.path, &spec.bid, &spec.ask) {
-        (Some(paths), ..) => Input::One(table(paths, spec.member.as_deref())?),
+        (Some(paths), ..) => Input::One(Box::new(table(paths, spec.member.as_deref())?)),
         (None, Some(bid), Some(ask)) => Input::Pair(Box::new(Joined {
             bid: Side::over(table(&bid.path, bid.member.as_deref().or(spec.member.as_deref()))?),
             ask: Side::over(table(&ask.path, ask.member.as_deref().or(spec.member.as_deref()))?),
@@ -95,7 +95,7 @@ pub struct OpenedFeed {
 }
 
 enum Input {
-    One(Table),
+    One(Box<Table>),
     Pair(Box<Joined>),
 }
 

@@ -265,6 +265,7 @@ impl Decoder {
     }
 
     /// The places of the columns that are read, in order; known once a text is begun.
+    #[cfg(feature = "parquet")]
     pub(super) fn places(&self) -> Vec<usize> {
         let all = self.plan.places.iter().flatten().chain(self.plan.filter.iter().map(|(p, _)| p));
         all.copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()

@@ -420,7 +420,7 @@ fn memory_does_not_grow_with_the_file() {
     let spec: DataSpec = toml::from_str(BARS).unwrap();
     let decoder = Decoder::new(&spec, Price::ZERO).unwrap();
     let table = Table::reading(&spec, "made.csv", Box::new(input), decoder);
-    let mut feed = OpenedFeed::new(&spec, Input::One(table), InstrumentId(0), BarSeriesId(0));
+    let mut feed = OpenedFeed::new(&spec, Input::One(Box::new(table)), InstrumentId(0), BarSeriesId(0));
     let (mut out, mut taken, mut held_max) = (Vec::new(), 0, 0);
     loop {
         feed.read(&mut out).unwrap();
@@ -444,7 +444,7 @@ fn a_feed_that_is_dropped_stops_its_thread() {
     let input = Endless { made: Arc::clone(&made), row: 0, rows: u64::MAX, rest: Vec::new() };
     let spec: DataSpec = toml::from_str(BARS).unwrap();
     let table = Table::reading(&spec, "made.csv", Box::new(input), Decoder::new(&spec, Price::ZERO).unwrap());
-    drop(OpenedFeed::new(&spec, Input::One(table), InstrumentId(0), BarSeriesId(0)));
+    drop(OpenedFeed::new(&spec, Input::One(Box::new(table)), InstrumentId(0), BarSeriesId(0)));
     let after = made.load(Ordering::SeqCst);
     std::thread::yield_now();
     assert_eq!(made.load(Ordering::SeqCst), after);

@@ -2,6 +2,8 @@
 //!
 //! The folder is named by `STARLING_DATA`, or is `../shared/data` beside the workspace. Without it each test says so.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -381,3 +383,21 @@ fn inspection_guesses_a_table_that_reads_the_file() {
 
 /// pandas: rows of the file.
 const LTC_ROWS: u64 = 41_250;
+
+#[test]
+fn the_tables_of_the_guide_are_sound() {
+    let guide = include_str!("../../../../docs/data.md");
+    let blocks = guide.split("```toml\n").skip(1).filter_map(|b| b.split("```").next());
+    let mut tables = 0;
+    for block in blocks.filter(|b| b.starts_with("[[data]]")) {
+        let parsed: BTreeMap<String, Vec<DataSpec>> = toml::from_str(block).unwrap_or_else(|e| panic!("{block}\n{e}"));
+        for spec in &parsed["data"] {
+            assert!(spec.faults().is_empty(), "{block}\n{:?}", spec.faults());
+            tables += 1;
+            let Some(folder) = folder() else { continue };
+            let (events, _) = drain(&mut open(spec, &[folder], &mut Any).unwrap());
+            assert!(!events.is_empty(), "{block}");
+        }
+    }
+    assert_eq!(tables, 11, "the guide's examples are found");
+}
