@@ -25,11 +25,11 @@ CASES = {
         {"open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume"},
     ),
     "quotes": (
-        'kind = "quotes"\npath = "ticks/tardis_binancefutures_btcusdt_quotes_20200222.csv.gz"\non_unsorted = "accept"',
+        'kind = "quotes"\npath = "ticks/tardis_binancefutures_btcusdt_quotes_20200222.csv.gz"',
         {"bid": "bid_price", "ask": "ask_price", "bid_size": "bid_amount", "ask_size": "ask_amount"},
     ),
     "trades": (
-        'kind = "trades"\npath = "trades/tardis_binancefutures_btcusdt_trades_20200222.csv.gz"\non_unsorted = "accept"',
+        'kind = "trades"\npath = "trades/tardis_binancefutures_btcusdt_trades_20200222.csv.gz"',
         {"price": "price", "size": "amount", "trade_id": "id"},
     ),
 }

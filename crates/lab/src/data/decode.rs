@@ -25,6 +25,10 @@ pub(super) trait Cells {
     fn text(&self, place: usize) -> Option<Cow<'_, [u8]>>;
     /// The cell as a fixed-point number, or none if it stands for no number.
     fn number(&self, place: usize, scaling: &Scaling, name: &'static str) -> Result<Option<i64>, FixedError>;
+    /// The cell as a fixed-point number if it is a plain one; none says nothing yet.
+    fn quick(&self, _place: usize, _scaling: &Scaling) -> Option<i64> {
+        None
+    }
     /// The cell as it is written, or none if it stands for no number.
     fn exact(&self, place: usize) -> Option<Exact>;
     /// The cell as a stamp.
@@ -176,16 +180,6 @@ impl Plan {
     fn place(&self, field: Field) -> Option<usize> {
         self.places[field as usize]
     }
-}
-
-/// What a row is to the reader.
-pub(super) enum Outcome {
-    /// Hand it on.
-    Row(Row),
-    /// Leave it out.
-    Skip,
-    /// Nothing after it counts.
-    Done,
 }
 
 /// Turns the cells of a table's files into rows.
@@ -350,9 +344,9 @@ impl Decoder {
         DataError::ColumnMissing { source_name: self.source.clone(), wanted, present: names.to_vec() }
     }
 
-    /// Decodes one row.
+    /// Decodes one row and appends it, unless it is left out; true if no row after it counts.
     #[inline]
-    pub(super) fn row<C: Cells>(&mut self, cells: &C) -> Result<Outcome, DataError> {
+    pub(super) fn row<C: Cells>(&mut self, cells: &C, out: &mut Vec<Row>) -> Result<bool, DataError> {
         self.counts.rows += 1;
         if cells.len() < self.plan.needed {
             return Err(self.short(cells));
@@ -360,39 +354,39 @@ impl Decoder {
         for (place, want) in &self.plan.filter {
             if cells.text(*place).as_deref() != Some(want) {
                 self.counts.filtered += 1;
-                return Ok(Outcome::Skip);
+                return Ok(false);
             }
         }
         if self.skip > 0 {
             self.skip -= 1;
             self.counts.outside += 1;
-            return Ok(Outcome::Skip);
+            return Ok(false);
         }
         if self.limit == 0 {
             self.counts.rows -= 1;
-            return Ok(Outcome::Done);
+            return Ok(true);
         }
         self.limit -= 1;
         let ts = self.stamp(cells, Field::Ts, self.plan.unit)?;
         if ts < self.from {
             self.counts.outside += 1;
-            return Ok(Outcome::Skip);
+            return Ok(false);
         }
         if ts >= self.to {
             self.counts.outside += 1;
             // What is refused when unsorted cannot come back into the range.
-            return Ok(if self.policies.refuses_unsorted() { Outcome::Done } else { Outcome::Skip });
+            return Ok(self.policies.refuses_unsorted());
         }
         let mut recv = match self.plan.place(Field::TsRecv) {
             None => ts,
             Some(_) => self.stamp(cells, Field::TsRecv, self.plan.recv_unit)?,
         };
-        let Some(body) = self.body(cells)? else { return Ok(Outcome::Skip) };
+        let Some(body) = self.body(cells)? else { return Ok(false) };
         if recv < self.last {
             let last = self.last;
             let problem = || format!("stamped {recv}, before the row above ({last}), so the rows are not sorted");
             if !self.policies.judge(Fault::Unsorted, &mut self.counts, || at(&self.source, cells), problem)? {
-                return Ok(Outcome::Skip);
+                return Ok(false);
             }
             recv = self.last;
         }
@@ -408,13 +402,14 @@ impl Decoder {
             };
             let problem = || format!("the {what} {shown} stands twice");
             if !self.policies.judge(Fault::Duplicate, &mut self.counts, || at(&self.source, cells), problem)? {
-                return Ok(Outcome::Skip);
+                return Ok(false);
             }
         }
         self.last = recv;
         self.last_key = key;
         self.range = Some(self.range.map_or((ts, ts), |(a, b)| (a.min(ts), b.max(ts))));
-        Ok(Outcome::Row(Row { line: cells.line(), ts, recv, body }))
+        out.push(Row { line: cells.line(), ts, recv, body });
+        Ok(false)
     }
 
     #[cold]
@@ -447,6 +442,20 @@ impl Decoder {
     // A number, or none if there is none.
     #[inline]
     fn number<C: Cells>(
+        &self,
+        cells: &C,
+        place: usize,
+        scaling: &Scaling,
+        name: &'static str,
+    ) -> Result<Option<i64>, DataError> {
+        match cells.quick(place, scaling) {
+            Some(units) => Ok(Some(units)),
+            None => self.careful_number(cells, place, scaling, name),
+        }
+    }
+
+    #[inline(never)]
+    fn careful_number<C: Cells>(
         &self,
         cells: &C,
         place: usize,

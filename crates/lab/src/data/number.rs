@@ -2,7 +2,7 @@
 //!
 //! Invariant: a number is exact, or rounded once, where the table says so, half away from zero.
 
-use starling_core::fixed::{FixedError, Rounding, SCALE, mul_div, parse_i64_units, pow10};
+use starling_core::fixed::{FixedError, Rounding, SCALE, mul_div, parse_i64_units, parse_short, pow10};
 
 /// `mantissa * 10^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,12 @@ impl Scaling {
     /// The same, rounding what has too many decimals.
     pub(super) fn lenient(self) -> Self {
         Self { lenient: true, ..self }
+    }
+
+    /// A short decimal that nothing is done to; none says nothing yet.
+    #[inline]
+    pub(super) fn quick(&self, text: &[u8]) -> Option<i64> {
+        if self.plain { parse_short(text) } else { None }
     }
 
     /// A decimal as text.

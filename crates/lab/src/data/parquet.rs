@@ -31,7 +31,7 @@ use starling_core::time::DAY;
 use starling_core::{Event, Side, UnixNanos};
 use starling_market::feed::{BATCH_MAX, Feed};
 
-use super::decode::{Cells, Decoder, Outcome, Row};
+use super::decode::{Cells, Decoder, Row};
 use super::error::DataError;
 use super::number::{Exact, Scaling, is_nan};
 use super::source::{CHUNK_BYTES, Digest};
@@ -86,10 +86,8 @@ impl ParquetRows {
         for row in 0..batch.num_rows() {
             self.line += 1;
             let cells = BatchRow { batch: &batch, columns: &self.columns, row, line: self.line };
-            match decoder.row(&cells)? {
-                Outcome::Row(row) => out.push(row),
-                Outcome::Skip => {}
-                Outcome::Done => return Ok(Next::Done),
+            if decoder.row(&cells, out)? {
+                return Ok(Next::Done);
             }
         }
         Ok(Next::More)

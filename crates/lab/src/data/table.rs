@@ -12,7 +12,7 @@ use starling_core::UnixNanos;
 use starling_core::fixed::FixedError;
 use starling_market::csv::{self, CsvError, Scanner};
 
-use super::decode::{Cells, Counts, Decoder, Outcome, Row};
+use super::decode::{Cells, Counts, Decoder, Row};
 use super::error::DataError;
 use super::number::{Exact, Scaling, is_nan};
 use super::source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, Message, Source, extension, locate, plain_name};
@@ -63,6 +63,10 @@ impl Cells for csv::Row<'_> {
             Err(FixedError::Malformed { .. }) if is_nan(text) => Ok(None),
             Err(fault) => Err(fault),
         }
+    }
+    #[inline]
+    fn quick(&self, place: usize, scaling: &Scaling) -> Option<i64> {
+        scaling.quick(self.field(place)?)
     }
     fn exact(&self, place: usize) -> Option<Exact> {
         self.field(place).and_then(Exact::parse)
@@ -313,7 +317,7 @@ impl Text<'_> {
             decoder.begin(name, names, csv::Row::len(&row))?;
             if !is_header {
                 *self.rows += 1;
-                if take(decoder, &row, out)? {
+                if decoder.row(&row, out)? {
                     return Ok(true);
                 }
             }
@@ -321,22 +325,12 @@ impl Text<'_> {
         while out.len() < ROWS_MAX {
             let Some(row) = self.scanner.next_row().map_err(fault)? else { break };
             *self.rows += 1;
-            if take(decoder, &row, out)? {
+            if decoder.row(&row, out)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
-}
-
-#[inline]
-fn take(decoder: &mut Decoder, row: &csv::Row<'_>, out: &mut Vec<Row>) -> Result<bool, DataError> {
-    match decoder.row(row)? {
-        Outcome::Row(row) => out.push(row),
-        Outcome::Skip => {}
-        Outcome::Done => return Ok(true),
-    }
-    Ok(false)
 }
 
 pub(super) fn is_number(text: &[u8]) -> bool {

@@ -246,7 +246,6 @@ fn trades_with_exchange_and_receive_stamps() {
         instrument = "BTCUSDT.BINANCE"
         kind = "trades"
         path = "trades/tardis_binancefutures_btcusdt_trades_20200222.csv.gz"
-        on_unsorted = "accept"
     "#;
     let Some((events, _)) = read(table) else { return };
     let trades = trades(&events);
