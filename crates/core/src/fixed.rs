@@ -232,10 +232,13 @@ pub fn parse_i64_units(text: &[u8], type_name: &'static str) -> Result<i64, Fixe
     }
 }
 
-// Up to 16 bytes of digits with at most one point, in a register: the point is shifted out, the digits are aligned to
-// the right with zeros before them, and the place of the point chooses the power of ten.
+/// The short plain decimals alone: units of 1e-9, or `None` for whatever [`parse_i64_units`] must look at with care.
+///
+/// Up to 16 bytes of digits with at most one point, in a register: the point is shifted out, the digits are aligned to
+/// the right with zeros before them, and the place of the point chooses the power of ten.
+#[must_use]
 #[inline]
-fn parse_short(text: &[u8]) -> Option<i64> {
+pub fn parse_short(text: &[u8]) -> Option<i64> {
     let (negative, body) = match text {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),

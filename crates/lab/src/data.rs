@@ -8,6 +8,7 @@
 
 mod decode;
 mod error;
+mod inspect;
 mod number;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -15,6 +16,7 @@ mod source;
 mod spec;
 mod stamp;
 mod table;
+mod write;
 
 use std::path::PathBuf;
 
@@ -25,13 +27,17 @@ use starling_market::feed::{BATCH_MAX, Feed, FeedError};
 use decode::{Body, Decoder, Ohlc, Policies, Row, quarter};
 pub use decode::{Counts, FaultCounts};
 pub use error::{DataError, Fault, Place};
+pub use inspect::{ColumnReport, Import, Inspection, SAMPLE_ROWS, import, inspect};
+#[cfg(feature = "parquet")]
+pub use parquet::{ROW_GROUP_ROWS, write_parquet};
 pub use source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, NESTED_BYTES_MAX, NESTING_MAX};
 pub use spec::{
     Cell, Column, Columns, DataSpec, DateFrom, Decimal, FeedAs, Format, Kind, OneSided, Paths, Policy, SideSpec,
     SpecFault, Stamp, TsUnit,
 };
-pub use table::{ROWS_MAX, SourceReport, TEXT_BYTES_MAX};
 use table::Table;
+pub use table::{ROWS_MAX, SourceReport, TEXT_BYTES_MAX};
+pub use write::write_csv;
 
 /// Milliseconds before a bar's stamp at which its open, high, low and close are quoted.
 pub const QUOTE_OFFSETS_MS: [u32; 4] = [300, 200, 100, 0];
@@ -71,7 +77,7 @@ pub fn open(spec: &DataSpec, search: &[PathBuf], resolve: &mut dyn Resolve) -> R
         Table::new(spec, paths, member, search, decoder)
     };
     let input = match (&spec.path, &spec.bid, &spec.ask) {
-        (Some(paths), ..) => Input::One(table(paths, spec.member.as_deref())?),
+        (Some(paths), ..) => Input::One(Box::new(table(paths, spec.member.as_deref())?)),
         (None, Some(bid), Some(ask)) => Input::Pair(Box::new(Joined {
             bid: Side::over(table(&bid.path, bid.member.as_deref().or(spec.member.as_deref()))?),
             ask: Side::over(table(&ask.path, ask.member.as_deref().or(spec.member.as_deref()))?),
@@ -89,7 +95,7 @@ pub struct OpenedFeed {
 }
 
 enum Input {
-    One(Table),
+    One(Box<Table>),
     Pair(Box<Joined>),
 }
 
@@ -112,7 +118,9 @@ impl OpenedFeed {
     pub fn sources(&self) -> Vec<SourceReport> {
         match &self.input {
             Input::One(table) => table.reports(),
-            Input::Pair(joined) => [&joined.bid.table, &joined.ask.table].into_iter().flat_map(Table::reports).collect(),
+            Input::Pair(joined) => {
+                [&joined.bid.table, &joined.ask.table].into_iter().flat_map(Table::reports).collect()
+            }
         }
     }
 
@@ -238,7 +246,13 @@ impl Maker {
         Ok(())
     }
 
-    fn quote(&mut self, mut quote: Quote, line: u64, decoder: &mut Decoder, out: &mut Vec<Event>) -> Result<(), DataError> {
+    fn quote(
+        &mut self,
+        mut quote: Quote,
+        line: u64,
+        decoder: &mut Decoder,
+        out: &mut Vec<Event>,
+    ) -> Result<(), DataError> {
         if quote.bid > quote.ask {
             let (bid, ask) = (quote.bid, quote.ask);
             let place = decoder.place_of(line);
@@ -251,7 +265,9 @@ impl Maker {
         if quote.ts_recv < self.last {
             let (at, last) = (quote.ts_recv, self.last);
             let place = decoder.place_of(line);
-            let problem = || format!("a quote of the bar falls at {at}, before the one above it ({last}); shorten quote_offsets_ms");
+            let problem = || {
+                format!("a quote of the bar falls at {at}, before the one above it ({last}); shorten quote_offsets_ms")
+            };
             if !self.policies.judge(Fault::Unsorted, &mut decoder.counts, || place, problem)? {
                 return Ok(());
             }

@@ -138,6 +138,18 @@ impl Scanner {
         self.finished = true;
     }
 
+    /// True once no more bytes are to come.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// The line that the next row starts on, or would.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Bytes held: the last chunk and the row it cut.
     #[must_use]
     pub fn buffered(&self) -> usize {

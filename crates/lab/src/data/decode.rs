@@ -25,10 +25,15 @@ pub(super) trait Cells {
     fn text(&self, place: usize) -> Option<Cow<'_, [u8]>>;
     /// The cell as a fixed-point number, or none if it stands for no number.
     fn number(&self, place: usize, scaling: &Scaling, name: &'static str) -> Result<Option<i64>, FixedError>;
+    /// The cell as a fixed-point number if it is a plain one; none says nothing yet.
+    fn quick(&self, _place: usize, _scaling: &Scaling) -> Option<i64> {
+        None
+    }
     /// The cell as it is written, or none if it stands for no number.
     fn exact(&self, place: usize) -> Option<Exact>;
     /// The cell as a stamp.
-    fn moment(&self, place: usize, clock: &Clock, unit: Option<TsUnit>, day: Option<i64>) -> Result<Moment, StampFault>;
+    fn moment(&self, place: usize, clock: &Clock, unit: Option<TsUnit>, day: Option<i64>)
+    -> Result<Moment, StampFault>;
 }
 
 /// Open, high, low and close.
@@ -177,16 +182,6 @@ impl Plan {
     }
 }
 
-/// What a row is to the reader.
-pub(super) enum Outcome {
-    /// Hand it on.
-    Row(Row),
-    /// Leave it out.
-    Skip,
-    /// Nothing after it counts.
-    Done,
-}
-
 /// Turns the cells of a table's files into rows.
 #[derive(Debug)]
 pub(super) struct Decoder {
@@ -263,9 +258,11 @@ impl Decoder {
         })
     }
 
-    /// The text being read, for messages.
-    pub(super) fn source(&self) -> &str {
-        &self.source
+    /// The places of the columns that are read, in order; known once a text is begun.
+    #[cfg(feature = "parquet")]
+    pub(super) fn places(&self) -> Vec<usize> {
+        let all = self.plan.places.iter().flatten().chain(self.plan.filter.iter().map(|(p, _)| p));
+        all.copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     pub(super) fn place_of(&self, line: u64) -> Place {
@@ -293,7 +290,7 @@ impl Decoder {
         }
         for &field in Field::ALL {
             plan.places[field as usize] = match self.columns.get(field) {
-                Some(column) => Some(find(column, &names).ok_or_else(|| self.missing(column.to_string(), &names))?),
+                Some(column) => Some(find(column, &names).ok_or_else(|| self.unknown(column, &names))?),
                 None if named => recognise(field, &names),
                 None => usual.and_then(|order| order.iter().position(|f| *f == field)),
             };
@@ -310,15 +307,20 @@ impl Decoder {
         for (column, want) in &self.filter {
             let column = Column::Name(column.clone());
             let place = find(&column, &names).or_else(|| column.to_string().parse().ok().filter(|p| *p < names.len()));
-            plan.filter.push((place.ok_or_else(|| self.missing(column.to_string(), &names))?, want.clone()));
+            plan.filter.push((place.ok_or_else(|| self.unknown(&column, &names))?, want.clone()));
         }
         let unit = |field: Field| plan.place(field).and_then(|p| unit_of_name(&normal(&names[p])));
         (plan.unit, plan.recv_unit) = (unit(Field::Ts), unit(Field::TsRecv));
         let stamp_name = plan.place(Field::Ts).map(|p| normal(&names[p])).unwrap_or_default();
-        if stamp_name.starts_with("open_time") && self.opens.is_none() && matches!(self.kind, Kind::Bars | Kind::QuoteBars) {
+        if stamp_name.starts_with("open_time")
+            && self.opens.is_none()
+            && matches!(self.kind, Kind::Bars | Kind::QuoteBars)
+        {
             return Err(DataError::Unsupported {
                 path: source.to_owned(),
-                problem: format!("column `{stamp_name}` says that bars are stamped at their open; set stamp = \"open\" and interval"),
+                problem: format!(
+                    "column `{stamp_name}` says that bars are stamped at their open; set stamp = \"open\" and interval"
+                ),
             });
         }
         let used = fields_of(self.kind);
@@ -333,13 +335,18 @@ impl Decoder {
         Ok(())
     }
 
+    fn unknown(&self, column: &Column, names: &[String]) -> DataError {
+        let column = column.to_string();
+        DataError::ColumnUnknown { source_name: self.source.clone(), column, present: names.to_vec() }
+    }
+
     fn missing(&self, wanted: String, names: &[String]) -> DataError {
         DataError::ColumnMissing { source_name: self.source.clone(), wanted, present: names.to_vec() }
     }
 
-    /// Decodes one row.
+    /// Decodes one row and appends it, unless it is left out; true if no row after it counts.
     #[inline]
-    pub(super) fn row<C: Cells>(&mut self, cells: &C) -> Result<Outcome, DataError> {
+    pub(super) fn row<C: Cells>(&mut self, cells: &C, out: &mut Vec<Row>) -> Result<bool, DataError> {
         self.counts.rows += 1;
         if cells.len() < self.plan.needed {
             return Err(self.short(cells));
@@ -347,39 +354,39 @@ impl Decoder {
         for (place, want) in &self.plan.filter {
             if cells.text(*place).as_deref() != Some(want) {
                 self.counts.filtered += 1;
-                return Ok(Outcome::Skip);
+                return Ok(false);
             }
         }
         if self.skip > 0 {
             self.skip -= 1;
             self.counts.outside += 1;
-            return Ok(Outcome::Skip);
+            return Ok(false);
         }
         if self.limit == 0 {
             self.counts.rows -= 1;
-            return Ok(Outcome::Done);
+            return Ok(true);
         }
         self.limit -= 1;
         let ts = self.stamp(cells, Field::Ts, self.plan.unit)?;
         if ts < self.from {
             self.counts.outside += 1;
-            return Ok(Outcome::Skip);
+            return Ok(false);
         }
         if ts >= self.to {
             self.counts.outside += 1;
             // What is refused when unsorted cannot come back into the range.
-            return Ok(if self.policies.refuses_unsorted() { Outcome::Done } else { Outcome::Skip });
+            return Ok(self.policies.refuses_unsorted());
         }
         let mut recv = match self.plan.place(Field::TsRecv) {
             None => ts,
             Some(_) => self.stamp(cells, Field::TsRecv, self.plan.recv_unit)?,
         };
-        let Some(body) = self.body(cells)? else { return Ok(Outcome::Skip) };
+        let Some(body) = self.body(cells)? else { return Ok(false) };
         if recv < self.last {
             let last = self.last;
             let problem = || format!("stamped {recv}, before the row above ({last}), so the rows are not sorted");
             if !self.policies.judge(Fault::Unsorted, &mut self.counts, || at(&self.source, cells), problem)? {
-                return Ok(Outcome::Skip);
+                return Ok(false);
             }
             recv = self.last;
         }
@@ -395,13 +402,14 @@ impl Decoder {
             };
             let problem = || format!("the {what} {shown} stands twice");
             if !self.policies.judge(Fault::Duplicate, &mut self.counts, || at(&self.source, cells), problem)? {
-                return Ok(Outcome::Skip);
+                return Ok(false);
             }
         }
         self.last = recv;
         self.last_key = key;
         self.range = Some(self.range.map_or((ts, ts), |(a, b)| (a.min(ts), b.max(ts))));
-        Ok(Outcome::Row(Row { line: cells.line(), ts, recv, body }))
+        out.push(Row { line: cells.line(), ts, recv, body });
+        Ok(false)
     }
 
     #[cold]
@@ -440,10 +448,26 @@ impl Decoder {
         scaling: &Scaling,
         name: &'static str,
     ) -> Result<Option<i64>, DataError> {
+        match cells.quick(place, scaling) {
+            Some(units) => Ok(Some(units)),
+            None => self.careful_number(cells, place, scaling, name),
+        }
+    }
+
+    #[inline(never)]
+    fn careful_number<C: Cells>(
+        &self,
+        cells: &C,
+        place: usize,
+        scaling: &Scaling,
+        name: &'static str,
+    ) -> Result<Option<i64>, DataError> {
         cells.number(place, scaling, name).map_err(|fault| {
             let remedy = match &fault {
                 FixedError::TooPrecise { .. } => "set price_digits to round prices".to_owned(),
-                FixedError::OutOfRange { .. } => "set price_scale or size_scale, if the column counts in small units".into(),
+                FixedError::OutOfRange { .. } => {
+                    "set price_scale or size_scale, if the column counts in small units".into()
+                }
                 _ => "fix the row, or name another column".into(),
             };
             let problem = match &fault {
@@ -583,8 +607,7 @@ impl Decoder {
 
     fn quote<C: Cells>(&mut self, cells: &C) -> Result<Option<Body>, DataError> {
         let mut sides = [None; 2];
-        for (side, (price, size)) in
-            sides.iter_mut().zip([(Field::Bid, Field::BidSize), (Field::Ask, Field::AskSize)])
+        for (side, (price, size)) in sides.iter_mut().zip([(Field::Bid, Field::BidSize), (Field::Ask, Field::AskSize)])
         {
             let place = self.plan.place(price).expect("required columns are found");
             let units = self.number(cells, place, &self.price, "Price")?.filter(|units| *units != 0);
@@ -680,10 +703,9 @@ pub(super) fn normal(name: &str) -> String {
 fn find(column: &Column, names: &[String]) -> Option<usize> {
     match column {
         Column::Place(place) => (*place < names.len()).then_some(*place),
-        Column::Name(name) => names
-            .iter()
-            .position(|n| n == name)
-            .or_else(|| names.iter().position(|n| n.eq_ignore_ascii_case(name))),
+        Column::Name(name) => {
+            names.iter().position(|n| n == name).or_else(|| names.iter().position(|n| n.eq_ignore_ascii_case(name)))
+        }
     }
 }
 
@@ -716,8 +738,8 @@ pub(super) fn required(kind: Kind) -> &'static [Field] {
     }
 }
 
-// Those it needs and those it can use.
-fn fields_of(kind: Kind) -> Vec<Field> {
+/// Those it needs and those it can use.
+pub(super) fn fields_of(kind: Kind) -> Vec<Field> {
     let more: &[Field] = match kind {
         Kind::Bars => &[Field::Volume, Field::AdjustedClose],
         Kind::Quotes | Kind::QuoteBars => &[Field::BidSize, Field::AskSize],

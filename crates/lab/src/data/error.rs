@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use starling_core::UnixNanos;
 use starling_market::csv::CsvError;
+use starling_market::feed::FeedError;
 
 use super::spec::SpecFault;
 
@@ -105,7 +107,7 @@ pub enum DataError {
         cause: io::Error,
     },
     /// A compressed file ends early or is damaged.
-    #[error("`{source_name}` is not a whole {format} file ({cause}); fetch it again")]
+    #[error("`{source_name}` is not a whole {format} file: {cause}{}; fetch it again", line.map(|n| format!(", after line {n}")).unwrap_or_default())]
     Broken {
         /// File, and members down to the one.
         source_name: String,
@@ -113,6 +115,8 @@ pub enum DataError {
         format: &'static str,
         /// What the decompressor says.
         cause: String,
+        /// The last line that was whole, once there was one.
+        line: Option<u64>,
     },
     /// No member of an archive has the name.
     #[error("`{path}` has no member that matches member = \"{pattern}\"; it has {}", list(present))]
@@ -155,7 +159,10 @@ pub enum DataError {
         byte: u8,
     },
     /// A column that is needed is not there.
-    #[error("{source_name}: no column holds {wanted}; there are {}; name the column, as in columns = {{ {wanted} = \"NAME\" }}", list(present))]
+    #[error(
+        "{source_name}: no column holds {wanted}; there are {}; name the column, as in columns = {{ {wanted} = \"NAME\" }}",
+        list(present)
+    )]
     ColumnMissing {
         /// The file or member.
         source_name: String,
@@ -164,8 +171,20 @@ pub enum DataError {
         /// The columns there are.
         present: Vec<String>,
     },
+    /// A column that the table names is not there.
+    #[error("{source_name}: there is no column `{column}`; there are {}; correct `columns` or `where`", list(present))]
+    ColumnUnknown {
+        /// The file or member.
+        source_name: String,
+        /// The column as the table names it.
+        column: String,
+        /// The columns there are.
+        present: Vec<String>,
+    },
     /// The usual order of columns does not fit a file without header.
-    #[error("{source_name}: no header names the {count} columns; say which is which, as in columns = {{ ts = 0, ... }}")]
+    #[error(
+        "{source_name}: no header names the {count} columns; say which is which, as in columns = {{ ts = 0, ... }}"
+    )]
     ColumnsUnnamed {
         /// The file or member.
         source_name: String,
@@ -221,6 +240,24 @@ pub enum DataError {
         path: String,
         /// What is not read, and what to do.
         problem: String,
+    },
+    /// The feed that was to be written stopped.
+    #[error("cannot write `{path}`, as its source stopped: {cause}")]
+    Feed {
+        /// The file to be written.
+        path: String,
+        /// The source's error.
+        cause: FeedError,
+    },
+    /// A file holds one kind of event and one instrument.
+    #[error(
+        "cannot write `{path}`: the event at {stamp} is of another kind or instrument than the first, or of none that files hold; write one file for each"
+    )]
+    Mixed {
+        /// The file to be written.
+        path: String,
+        /// The event's stamp.
+        stamp: UnixNanos,
     },
     /// A Parquet file cannot be read or written.
     #[error("`{path}`: Parquet: {cause}")]

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a number is exact, or rounded once, where the table says so, half away from zero.
 
-use starling_core::fixed::{FixedError, Rounding, SCALE, mul_div, parse_i64_units, pow10};
+use starling_core::fixed::{FixedError, Rounding, SCALE, mul_div, parse_i64_units, parse_short, pow10};
 
 /// `mantissa * 10^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,12 @@ impl Scaling {
         Self { lenient: true, ..self }
     }
 
+    /// A short decimal that nothing is done to; none says nothing yet.
+    #[inline]
+    pub(super) fn quick(&self, text: &[u8]) -> Option<i64> {
+        if self.plain { parse_short(text) } else { None }
+    }
+
     /// A decimal as text.
     #[inline]
     pub(super) fn text(&self, text: &[u8], type_name: &'static str) -> Result<i64, FixedError> {
@@ -120,6 +126,7 @@ impl Scaling {
     }
 
     /// An exact number, which a plain column refuses if it has more than nine decimals.
+    #[cfg(any(test, feature = "parquet"))]
     pub(super) fn exact(&self, value: Exact, type_name: &'static str) -> Result<i64, FixedError> {
         let input = || format!("{}e{}", value.mantissa, value.exponent);
         let units = self.scaled(value).ok_or_else(|| FixedError::OutOfRange { input: input(), type_name })?;
@@ -177,7 +184,10 @@ mod tests {
         // A volume of a real file, written from a float.
         let volume = Scaling::new(1, None, None, 0).lenient();
         assert_eq!(of(&volume, "218102.59507500002"), 218_102_595_075_000);
-        assert!(matches!(Scaling::new(1, None, None, 0).text(b"1.0000000001", "Price"), Err(FixedError::TooPrecise { .. })));
+        assert!(matches!(
+            Scaling::new(1, None, None, 0).text(b"1.0000000001", "Price"),
+            Err(FixedError::TooPrecise { .. })
+        ));
         assert!(matches!(lean.text(b"1e300", "Price"), Err(FixedError::OutOfRange { .. })));
         assert!(matches!(lean.text(b"1..2", "Price"), Err(FixedError::Malformed { .. })));
     }

@@ -97,11 +97,11 @@ fn glob(pattern: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 /// What is known of a file once it was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digest {
+pub(super) struct Digest {
     /// BLAKE3 of its bytes as they lie on disk.
-    pub blake3: blake3::Hash,
+    pub(super) blake3: blake3::Hash,
     /// Their number.
-    pub bytes: u64,
+    pub(super) bytes: u64,
 }
 
 /// What the reading thread sends.
@@ -291,7 +291,13 @@ impl Walk {
     }
 
     // Below a decompressor, its name is what a fault of the bytes is reported by.
-    fn unpack_tagged(&mut self, chain: &str, stem: &str, format: &'static str, input: &mut dyn Read) -> Result<(), Stop> {
+    fn unpack_tagged(
+        &mut self,
+        chain: &str,
+        stem: &str,
+        format: &'static str,
+        input: &mut dyn Read,
+    ) -> Result<(), Stop> {
         match extension(&stem.to_ascii_lowercase()) {
             "tar" => self.untar(chain, format, input),
             "zip" => {
@@ -384,11 +390,11 @@ pub(super) fn plain_name(name: &str) -> String {
 }
 
 fn broken(chain: &str, format: &'static str, cause: &io::Error) -> Stop {
-    Stop::Failed(DataError::Broken { source_name: chain.into(), format, cause: cause.to_string() })
+    Stop::Failed(DataError::Broken { source_name: chain.into(), format, cause: cause.to_string(), line: None })
 }
 
 fn zip_fault(chain: &str, cause: &zip::result::ZipError) -> DataError {
-    DataError::Broken { source_name: chain.into(), format: "zip", cause: cause.to_string() }
+    DataError::Broken { source_name: chain.into(), format: "zip", cause: cause.to_string(), line: None }
 }
 
 fn read_nested(chain: &str, input: &mut dyn Read) -> Result<Vec<u8>, Stop> {

@@ -249,19 +249,28 @@ impl DataSpec {
             _ => {}
         }
         if sides && (self.kind != Kind::Bars || self.feeds() != FeedAs::Quotes) {
-            add("bid", "a pair of files needs kind = \"bars\" and as = \"quotes\"; or use one table for each side".into());
+            add(
+                "bid",
+                "a pair of files needs kind = \"bars\" and as = \"quotes\"; or use one table for each side".into(),
+            );
         }
         if self.feed_as.is_some() && !is_bars {
             add("as", "is for bars; quotes, trades and funding are handed over as they are".into());
         }
         if is_bars && self.feeds() == FeedAs::Bars && self.series.is_none() {
-            add("series", "is missing; say which series the bars are, as in \"1m last external\", or set as = \"quotes\"".into());
+            add(
+                "series",
+                "is missing; say which series the bars are, as in \"1m last external\", or set as = \"quotes\"".into(),
+            );
         }
         if self.series.is_some() && !(is_bars && self.feeds() == FeedAs::Bars) {
             add("series", "is for as = \"bars\"; remove it".into());
         }
         if self.stamp == Some(Stamp::Open) && self.interval.is_none() && self.series.is_none() {
-            add("interval", "is missing; a bar stamped at its open is moved to its close, as in interval = \"1m\"".into());
+            add(
+                "interval",
+                "is missing; a bar stamped at its open is moved to its close, as in interval = \"1m\"".into(),
+            );
         }
         if self.stamp.is_some() && !is_bars {
             add("stamp", "is for bars; remove it".into());
@@ -281,9 +290,11 @@ impl DataSpec {
         if self.size_digits.is_some_and(|d| d > 9) {
             add("size_digits", "is over 9, the decimals a quantity holds".into());
         }
-        for (name, value) in
-            [("price_factor", self.price_factor), ("default_volume", self.default_volume), ("default_size", self.default_size)]
-        {
+        for (name, value) in [
+            ("price_factor", self.price_factor),
+            ("default_volume", self.default_volume),
+            ("default_size", self.default_size),
+        ] {
             if value.is_some_and(|v| v.0 <= 0 || v.0 > i128::from(i64::MAX)) {
                 add(name, "must be above 0 and below 9223372036".into());
             }

@@ -82,22 +82,27 @@ impl Clock {
             None | Some("UTC") => None,
             Some(name) => Some(TimeZoneDatabase::bundled().get(name).map_err(|_| SpecFault {
                 field: "timezone",
-                problem: format!("is `{name}`, which the zone database does not have; use a name such as \"America/New_York\""),
+                problem: format!(
+                    "is `{name}`, which the zone database does not have; use a name such as \"America/New_York\""
+                ),
             })?),
         };
         let text = spec.interval.as_deref().or(spec.series.as_deref());
         let interval = text.and_then(Interval::parse);
         let opens = spec.stamp == Some(Stamp::Open);
         if interval.is_none() && (spec.interval.is_some() || opens) {
-            let problem = format!("`{}` is no length of a bar; write it as in \"1m\", \"4h\" or \"1d\"", text.unwrap_or(""));
+            let problem =
+                format!("`{}` is no length of a bar; write it as in \"1m\", \"4h\" or \"1d\"", text.unwrap_or(""));
             return Err(SpecFault { field: "interval", problem });
         }
         let session_close = match spec.session_close.as_deref() {
             None | Some("24:00") => DAY,
-            Some(text) => time_of_day(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(t, _)| t).ok_or(SpecFault {
-                field: "session_close",
-                problem: format!("is `{text}`; write a time of day, as in \"16:00\""),
-            })?,
+            Some(text) => {
+                time_of_day(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(t, _)| t).ok_or(SpecFault {
+                    field: "session_close",
+                    problem: format!("is `{text}`; write a time of day, as in \"16:00\""),
+                })?
+            }
         };
         Ok(Self {
             zone,
@@ -163,7 +168,8 @@ impl Clock {
     }
 
     fn iso(&self, text: &[u8], unit: Option<TsUnit>) -> Result<Moment, StampFault> {
-        let fault = || StampFault { problem: format!("`{}` is no stamp", String::from_utf8_lossy(text)), remedy: REMEDY };
+        let fault =
+            || StampFault { problem: format!("`{}` is no stamp", String::from_utf8_lossy(text)), remedy: REMEDY };
         if let Some(unit) = self.unit.or(unit)
             && let Some(nanos) = fraction(text, unit)
         {
@@ -271,7 +277,8 @@ impl Clock {
 
     /// A bound such as `from`: a date or time, in the zone unless it names an offset.
     pub(super) fn bound(&mut self, text: &str, field: &'static str) -> Result<UnixNanos, SpecFault> {
-        let fault = || SpecFault { field, problem: format!("is `{text}`; write a date or time, as in \"2013-02-01 09:30\"") };
+        let fault =
+            || SpecFault { field, problem: format!("is `{text}`; write a date or time, as in \"2013-02-01 09:30\"") };
         match self.iso(text.as_bytes(), None).map_err(|_| fault())? {
             Moment::Instant(stamp) => Ok(stamp),
             Moment::Local { day, time } => self.local(day, time.unwrap_or(0), UnixNanos::EPOCH).ok_or_else(fault),
@@ -323,7 +330,8 @@ fn day_number(year: u64, month: u64, day: u64) -> Option<i64> {
     i64::try_from(stamp.unix_day()).ok()
 }
 
-fn date_digits(n: i64) -> Option<i64> {
+/// The day that a number such as 20131007 names.
+pub(super) fn date_digits(n: i64) -> Option<i64> {
     let n = u64::try_from(n).ok()?;
     day_number(n / 10_000, n / 100 % 100, n % 100)
 }

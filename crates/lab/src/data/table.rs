@@ -12,7 +12,7 @@ use starling_core::UnixNanos;
 use starling_core::fixed::FixedError;
 use starling_market::csv::{self, CsvError, Scanner};
 
-use super::decode::{Cells, Counts, Decoder, Outcome, Row};
+use super::decode::{Cells, Counts, Decoder, Row};
 use super::error::DataError;
 use super::number::{Exact, Scaling, is_nan};
 use super::source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, Message, Source, extension, locate, plain_name};
@@ -64,19 +64,37 @@ impl Cells for csv::Row<'_> {
             Err(fault) => Err(fault),
         }
     }
+    #[inline]
+    fn quick(&self, place: usize, scaling: &Scaling) -> Option<i64> {
+        scaling.quick(self.field(place)?)
+    }
     fn exact(&self, place: usize) -> Option<Exact> {
         self.field(place).and_then(Exact::parse)
     }
     #[inline]
-    fn moment(&self, place: usize, clock: &Clock, unit: Option<TsUnit>, day: Option<i64>) -> Result<Moment, StampFault> {
+    fn moment(
+        &self,
+        place: usize,
+        clock: &Clock,
+        unit: Option<TsUnit>,
+        day: Option<i64>,
+    ) -> Result<Moment, StampFault> {
         clock.read(self.field(place).unwrap_or_default(), unit, day)
     }
 }
 
 enum Open {
-    Text { source: Source, scanner: Scanner, begun: Option<bool>, name: String, rows: u64 },
+    Text {
+        source: Source,
+        scanner: Scanner,
+        begun: Option<bool>,
+        name: String,
+        rows: u64,
+    },
     #[cfg(feature = "parquet")]
-    Parquet { rows: Box<super::parquet::ParquetRows> },
+    Parquet {
+        rows: Box<super::parquet::ParquetRows>,
+    },
 }
 
 /// The files of a table.
@@ -126,7 +144,12 @@ impl Table {
 
     /// Over text that is no file, for measuring and tests.
     #[cfg(test)]
-    pub(super) fn reading(spec: &DataSpec, name: &str, input: Box<dyn super::source::ReadSeek>, decoder: Decoder) -> Self {
+    pub(super) fn reading(
+        spec: &DataSpec,
+        name: &str,
+        input: Box<dyn super::source::ReadSeek>,
+        decoder: Decoder,
+    ) -> Self {
         let mut table = Self::over(spec, VecDeque::new(), None, decoder);
         table.begin_text(name, Source::start(name, None, input));
         table
@@ -270,7 +293,12 @@ impl Text<'_> {
                         return Ok(Next::More);
                     }
                 }
-                Some(Message::Failed(error)) => return Err(error),
+                Some(Message::Failed(mut error)) => {
+                    if let DataError::Broken { line, .. } = &mut error {
+                        *line = Some(self.scanner.line() - 1).filter(|n| *n > 0);
+                    }
+                    return Err(error);
+                }
                 None => return Ok(Next::EndOfFile),
             }
         }
@@ -289,7 +317,7 @@ impl Text<'_> {
             decoder.begin(name, names, csv::Row::len(&row))?;
             if !is_header {
                 *self.rows += 1;
-                if take(decoder, &row, out)? {
+                if decoder.row(&row, out)? {
                     return Ok(true);
                 }
             }
@@ -297,22 +325,12 @@ impl Text<'_> {
         while out.len() < ROWS_MAX {
             let Some(row) = self.scanner.next_row().map_err(fault)? else { break };
             *self.rows += 1;
-            if take(decoder, &row, out)? {
+            if decoder.row(&row, out)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
-}
-
-#[inline]
-fn take(decoder: &mut Decoder, row: &csv::Row<'_>, out: &mut Vec<Row>) -> Result<bool, DataError> {
-    match decoder.row(row)? {
-        Outcome::Row(row) => out.push(row),
-        Outcome::Skip => {}
-        Outcome::Done => return Ok(true),
-    }
-    Ok(false)
 }
 
 pub(super) fn is_number(text: &[u8]) -> bool {

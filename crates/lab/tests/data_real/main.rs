@@ -2,10 +2,13 @@
 //!
 //! The folder is named by `STARLING_DATA`, or is `../shared/data` beside the workspace. Without it each test says so.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use starling_core::{Bar, BarSeriesId, Event, InstrumentId, Price, Quote, Side, Trade};
-use starling_lab::data::{DataSpec, OpenedFeed, Resolve, SourceReport, open};
+use starling_lab::data::{DataSpec, Kind, OpenedFeed, Resolve, SourceReport, inspect, open};
 
 struct Any;
 
@@ -243,7 +246,6 @@ fn trades_with_exchange_and_receive_stamps() {
         instrument = "BTCUSDT.BINANCE"
         kind = "trades"
         path = "trades/tardis_binancefutures_btcusdt_trades_20200222.csv.gz"
-        on_unsorted = "accept"
     "#;
     let Some((events, _)) = read(table) else { return };
     let trades = trades(&events);
@@ -314,4 +316,87 @@ fn a_daily_bar_stamped_at_midnight_is_seen_at_its_close() {
     assert_eq!(bars[0].ts_event.to_string(), "1998-01-02T21:00:00Z");
     assert_eq!(bars[5_848].ts_event.to_string(), "2021-03-31T20:00:00Z");
     assert_eq!(bars[0].close.to_string(), "97.36");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_files_written_by_pandas() {
+    let table = r#"
+        instrument = "BTC/USDT.BINANCE"
+        kind = "trades"
+        path = "trades/binance_btcusdt_trades.parquet"
+    "#;
+    let Some((events, sources)) = read(table) else { return };
+    let trades = trades(&events);
+    assert_eq!((trades.len(), sources[0].counts.rows), (2_001, 2_001));
+    let first = trades[0];
+    assert_eq!(first.ts_event.to_string(), "2021-01-08T00:00:00.278Z");
+    assert_eq!((first.price.to_string(), first.size.to_string()), ("39432.48".into(), "0.000263".into()));
+    assert_eq!((first.aggressor, first.trade_id), (Some(Side::Sell), 553_287_559), "the buyer was the maker");
+    let sum: i128 = trades.iter().map(|t| i128::from(t.size.units())).sum();
+    assert_eq!(sum, TRADES_SIZE_SUM);
+
+    let table =
+        table.replace("trades/binance_btcusdt_trades", "ticks/binance_btcusdt_quotes").replace("trades", "quotes");
+    let Some((events, _)) = read(&table) else { return };
+    let quotes = quotes(&events);
+    assert_eq!(quotes.len(), 451);
+    let sum = |price: fn(&Quote) -> Price| quotes.iter().map(|q| i128::from(price(q).units())).sum::<i128>();
+    assert_eq!((sum(|q| q.bid), sum(|q| q.ask)), QUOTES_SUMS);
+}
+
+/// Sums of the columns' shortest texts, each rounded by Decimal to nine places, in units of 1e-9.
+#[cfg(feature = "parquet")]
+const TRADES_SIZE_SUM: i128 = 87_071_596_000;
+#[cfg(feature = "parquet")]
+const QUOTES_SUMS: (i128, i128) = (17_812_579_740_000_000, 17_813_644_680_000_000);
+
+#[test]
+fn inspection_guesses_a_table_that_reads_the_file() {
+    let Some(folder) = folder() else {
+        eprintln!("SKIPPED: no real data; name its folder with STARLING_DATA");
+        return;
+    };
+    for (file, kind, rows, faults) in [
+        ("bars/fxcm_usdjpy_m1_bid_201302.csv.gz", Kind::Bars, 28_761, 0),
+        ("bars/bitfinex_ltcusd_1m_2016.csv.gz", Kind::Bars, LTC_ROWS, 0),
+        ("bars/lean_usequity_spy_1m_2013_2023.tar.gz", Kind::QuoteBars, 6_373, 25),
+        ("bars/lean_oanda_xauusd_1m_2014.tar.gz", Kind::QuoteBars, 15_222, 0),
+        ("bars/mplfinance_sp500index_1m_201911.csv.gz", Kind::Bars, 1_563, 0),
+        ("bars/backtesting_eurusd_1h_2017_2018.csv.gz", Kind::Bars, 5_000, 0),
+        ("ticks/lean_fxcm_eurusd_tickquote_20140501.zip", Kind::Quotes, 51_053, 3_991),
+        ("ticks/lean_usequity_ibm_tickquote_20131007.zip", Kind::Quotes, 109_067, u64::MAX),
+        ("ticks/tardis_binancefutures_btcusdt_quotes_20200222.csv.gz", Kind::Quotes, 9_999, 0),
+        ("trades/freqtrade_publictrades_20230202.csv.gz", Kind::Trades, 1_000, 0),
+        ("trades/kraken_bcheur_trades_2023q2.csv.gz", Kind::Trades, 486, 0),
+    ] {
+        let seen = inspect(&folder.join(file)).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(seen.kind, Some(kind), "{seen}");
+        let read = seen.read.clone().unwrap_or_else(|| panic!("{seen}"));
+        assert_eq!(read.counts.rows, rows, "{seen}");
+        assert!(faults == u64::MAX || read.counts.accepted.total() == faults, "{seen}");
+        let spec: BTreeMap<String, Vec<DataSpec>> = toml::from_str(&seen.suggestion).unwrap();
+        assert_eq!(spec["data"][0].kind, kind, "the suggestion is a table of the configuration");
+    }
+}
+
+/// pandas: rows of the file.
+const LTC_ROWS: u64 = 41_250;
+
+#[test]
+fn the_tables_of_the_guide_are_sound() {
+    let guide = include_str!("../../../../docs/data.md");
+    let blocks = guide.split("```toml\n").skip(1).filter_map(|b| b.split("```").next());
+    let mut tables = 0;
+    for block in blocks.filter(|b| b.starts_with("[[data]]")) {
+        let parsed: BTreeMap<String, Vec<DataSpec>> = toml::from_str(block).unwrap_or_else(|e| panic!("{block}\n{e}"));
+        for spec in &parsed["data"] {
+            assert!(spec.faults().is_empty(), "{block}\n{:?}", spec.faults());
+            tables += 1;
+            let Some(folder) = folder() else { continue };
+            let (events, _) = drain(&mut open(spec, &[folder], &mut Any).unwrap());
+            assert!(!events.is_empty(), "{block}");
+        }
+    }
+    assert_eq!(tables, 11, "the guide's examples are found");
 }

@@ -2,7 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn rows_in_chunks(text: &[u8], chunk: usize) -> Result<Vec<(u64, Vec<Vec<u8>>)>, CsvError> {
+// The line of each row, and its fields.
+type Rows = Vec<(u64, Vec<Vec<u8>>)>;
+
+fn rows_in_chunks(text: &[u8], chunk: usize) -> Result<Rows, CsvError> {
     let mut scanner = Scanner::new(b',');
     let mut rows = Vec::new();
     let mut chunks = text.chunks(chunk.max(1));
