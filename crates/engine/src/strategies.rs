@@ -5,11 +5,20 @@
 //! allocation per bar, decisions from the past only) is tested over the table. What it deliberately does not hold:
 //! strategies of users, which implement [`Strategy`] themselves.
 
+mod breakout;
+mod buy_and_hold;
 mod ema_cross;
+mod mean_reversion;
+mod momentum;
 pub mod parameter;
+mod portfolio;
+mod rebalance;
+pub mod rules;
+mod scripted;
 pub mod signal;
 pub mod sizing;
 pub mod target;
+mod trend;
 
 #[cfg(test)]
 mod tests;
@@ -21,9 +30,19 @@ use starling_core::{Bar, Quote, Trade};
 
 use crate::strategy::{Context, FillUpdate, OrderUpdate, Setup, Strategy, StrategyError};
 
-pub use parameter::{Exact, ParameterError, Span};
+pub use breakout::Breakout;
+pub use buy_and_hold::BuyAndHold;
+pub use ema_cross::EmaCross;
+pub use mean_reversion::MeanReversion;
+pub use momentum::{Momentum, Otherwise};
+pub use parameter::{Exact, ParameterError, Span, Stamp};
+pub use portfolio::Weight;
+pub use rebalance::{Rebalance, Schedule};
+pub use rules::Rules;
+pub use scripted::Scripted;
 pub use sizing::Sizing;
 pub use target::{Direction, Execution, Flip, Stance, Target};
+pub use trend::{DirectionBy, Trend};
 
 /// Parameters of a built-in strategy.
 pub trait Configuration {
@@ -164,6 +183,14 @@ macro_rules! builtins {
 
 builtins! {
     "ema_cross" EmaCross(ema_cross::EmaCross): "Long while a fast exponential average is at or above a slow one, else short.";
+    "momentum" Momentum(momentum::Momentum): "Long after a rise over the lookback, short after a fall.";
+    "mean_reversion" MeanReversion(mean_reversion::MeanReversion): "Against a price far from its average, until it is back.";
+    "breakout" Breakout(breakout::Breakout): "Long above the highest price of the last bars, short below the lowest.";
+    "trend" Trend(trend::Trend): "With a moving average or the MACD while the ADX shows a trend, under a stop that follows.";
+    "buy_and_hold" BuyAndHold(buy_and_hold::BuyAndHold): "Buys once and keeps: the yardstick of all others.";
+    "rebalance" Rebalance(rebalance::Rebalance): "Brings several instruments back to fixed weights, by the calendar or on drift.";
+    "scripted" Scripted(scripted::Scripted): "Orders, changes and cancels at given stamps or after given events.";
+    "rules" Rules(rules::Rules): "Conditions over features, written in the configuration.";
 }
 
 /// The parameters of a strategy cannot be used.

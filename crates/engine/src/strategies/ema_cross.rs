@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use starling_market::feature::FeatureId;
 
-use super::parameter::Faults;
+use super::parameter::{Faults, preset};
 use super::signal::{FeatureSetup, Market, Rule, View};
 use super::sizing::Sizing;
 use super::target::{Execution, Stance};
@@ -24,31 +24,19 @@ pub struct EmaCross {
     /// The series of bars, as `15m bid internal`.
     pub bars: String,
     /// Length of the fast average, in bars.
-    #[serde(default = "EmaCross::default_fast")]
+    #[serde(default = "preset::count::<10>")]
     pub fast: u32,
     /// Length of the slow average, in bars.
-    #[serde(default = "EmaCross::default_slow")]
+    #[serde(default = "preset::count::<20>")]
     pub slow: u32,
     /// Passes over bars whose four prices are one: nothing happened in them.
-    #[serde(default = "EmaCross::default_skip_flat_bars")]
+    #[serde(default = "preset::flag::<true>")]
     pub skip_flat_bars: bool,
     /// How large a position is.
     pub size: Sizing,
     /// How a decision becomes orders.
     #[serde(default)]
     pub execution: Execution,
-}
-
-impl EmaCross {
-    fn default_fast() -> u32 {
-        10
-    }
-    fn default_slow() -> u32 {
-        20
-    }
-    fn default_skip_flat_bars() -> bool {
-        true
-    }
 }
 
 /// The two averages.

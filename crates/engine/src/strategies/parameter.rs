@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use starling_core::Rate;
 use starling_core::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND};
+use starling_core::{Rate, UnixNanos};
 use starling_market::bar::BarShape;
 use starling_market::feature::FeatureSpec;
 
@@ -154,6 +154,22 @@ impl<T> schemars::JsonSchema for Exact<T> {
     }
 }
 
+/// Defaults, for `#[serde(default = "preset::count::<10>")]`.
+pub(super) mod preset {
+    /// A number of bars.
+    pub(crate) fn count<const N: u32>() -> u32 {
+        N
+    }
+    /// A yes or no.
+    pub(crate) fn flag<const YES: bool>() -> bool {
+        YES
+    }
+    /// `N / D`.
+    pub(crate) fn ratio<const N: u32, const D: u32>() -> f64 {
+        f64::from(N) / f64::from(D)
+    }
+}
+
 /// A span of time: a whole number and a unit, as `"90s"`, `"15m"`, `"1h"`, `"1d"`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
@@ -201,6 +217,91 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// An instant: RFC 3339 in UTC (`"2013-02-01T10:30:00.5Z"`), or nanoseconds since 1970 as a whole number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(pub UnixNanos);
+
+impl FromStr for Stamp {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_stamp(text)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no instant; write it in UTC, as 2013-02-01T10:30:00Z"))
+    }
+}
+
+fn parse_stamp(text: &str) -> Option<UnixNanos> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let number = |text: &str, len: usize| {
+        let digits = text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
+        if digits { text.parse::<u32>().ok() } else { None }
+    };
+    let [year, month, day] = parts(date, '-')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [hour, minute, second] = parts(time, ':')?;
+    let midnight = UnixNanos::from_civil(i32::try_from(number(year, 4)?).ok()?, number(month, 2)?, number(day, 2)?)?;
+    let (hour, minute, second) = (number(hour, 2)?, number(minute, 2)?, number(second, 2)?);
+    let within = hour < 24 && minute < 60 && second < 60 && (1..=9).contains(&fraction.len());
+    let nanos = number(&format!("{fraction:0<9}"), 9).filter(|_| within)?;
+    let seconds = u64::from(hour * 3_600 + minute * 60 + second);
+    Some(midnight + (seconds * SECOND + u64::from(nanos)))
+}
+
+fn parts(text: &str, separator: char) -> Option<[&str; 3]> {
+    let mut parts = text.split(separator);
+    let found = [parts.next()?, parts.next()?, parts.next()?];
+    parts.next().is_none().then_some(found)
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Instant;
+        impl Visitor<'_> for Instant {
+            type Value = Stamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an instant in quotes, as \"2013-02-01T10:30:00Z\", or nanoseconds since 1970")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Stamp, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_u64<E: Error>(self, nanos: u64) -> Result<Stamp, E> {
+                Ok(Stamp(UnixNanos::new(nanos)))
+            }
+            fn visit_i64<E: Error>(self, nanos: i64) -> Result<Stamp, E> {
+                u64::try_from(nanos)
+                    .map_err(|_| E::custom("an instant lies after 1970"))
+                    .and_then(|n| self.visit_u64(n))
+            }
+        }
+        deserializer.deserialize_any(Instant)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Stamp {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Stamp".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for Span {
     fn inline_schema() -> bool {
@@ -233,6 +334,30 @@ mod tests {
         }
         for text in ["", "m", "1", "1.5h", "-1s", "1 h", "999999999999d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_rfc_3339() {
+        for (text, nanos) in [
+            ("1970-01-01T00:00:01Z", SECOND),
+            ("2013-02-01T00:00:00.000000001Z", 1_359_676_800 * SECOND + 1),
+            ("2024-08-08T23:59:59.7Z", 1_723_161_599 * SECOND + 700 * MILLISECOND),
+        ] {
+            assert_eq!(text.parse::<Stamp>(), Ok(Stamp(UnixNanos::new(nanos))));
+        }
+        for text in [
+            "",
+            "2013-02-30T00:00:00Z",
+            "2013-02-01T24:00:00Z",
+            "2013-02-01T00:00:00",
+            "2013-02-01 00:00:00Z",
+            "2013-2-01T00:00:00Z",
+            "2013-02-01T00:00:00.Z",
+            "2013-02-01T00:00:+1Z",
+            "2013-02-01T00:00:00.0000000001Z",
+        ] {
+            assert!(text.parse::<Stamp>().is_err(), "{text}");
         }
     }
 

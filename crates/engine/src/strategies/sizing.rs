@@ -9,7 +9,7 @@ use starling_core::fixed::{SCALE, mul_div};
 use starling_core::{BarSeriesId, Instrument, InstrumentId, Money, Price, Qty, Rate, Rounding};
 use starling_market::feature::FeatureId;
 
-use super::parameter::{Exact, Faults, ParameterError};
+use super::parameter::{Exact, Faults, ParameterError, preset};
 use super::target::Stance;
 use crate::strategy::{Context, Setup, StrategyError};
 
@@ -80,26 +80,14 @@ pub struct VolatilityTarget {
     /// Wanted volatility of the position's value as a share of equity, a year.
     pub annual: f64,
     /// Bars that volatility is measured over.
-    #[serde(default = "VolatilityTarget::default_period")]
+    #[serde(default = "preset::count::<60>")]
     pub period: u32,
     /// Bars in a year: 252 for daily bars of shares.
-    #[serde(default = "VolatilityTarget::default_bars_per_year")]
+    #[serde(default = "preset::ratio::<252, 1>")]
     pub bars_per_year: f64,
     /// Most of the equity to hold, as a share; 1 is no leverage.
-    #[serde(default = "VolatilityTarget::default_cap")]
+    #[serde(default = "whole")]
     pub cap: Exact<Rate>,
-}
-
-impl VolatilityTarget {
-    fn default_period() -> u32 {
-        60
-    }
-    fn default_bars_per_year() -> f64 {
-        252.0
-    }
-    fn default_cap() -> Exact<Rate> {
-        Exact(Rate::ONE)
-    }
 }
 
 /// `equity * fraction * max(p - (1 - p) / payoff, 0)`, at most `cap` (Kelly 1956; half of it: Thorp 2006).
@@ -112,17 +100,18 @@ pub struct Kelly {
     /// Average win over average loss.
     pub payoff: f64,
     /// Part of Kelly's share to take.
-    #[serde(default = "Kelly::default_fraction")]
+    #[serde(default = "preset::ratio::<1, 2>")]
     pub fraction: f64,
     /// Most of the equity to hold, as a share.
-    #[serde(default = "VolatilityTarget::default_cap")]
+    #[serde(default = "whole")]
     pub cap: Exact<Rate>,
 }
 
+fn whole() -> Exact<Rate> {
+    Exact(Rate::ONE)
+}
+
 impl Kelly {
-    fn default_fraction() -> f64 {
-        0.5
-    }
     /// The share of equity.
     #[must_use]
     pub fn share(&self) -> f64 {
@@ -190,6 +179,14 @@ impl Sizing {
         let Self::VolatilityTarget(target) = self else { return Ok(SizingFeatures(None)) };
         let feature = setup.feature(series, &format!("RVOL({},{})", target.period, target.bars_per_year))?;
         Ok(SizingFeatures(Some((series, feature))))
+    }
+
+    /// True once all that the quantity depends on is known.
+    #[must_use]
+    pub fn is_known(&self, ctx: &Context<'_>, instrument: InstrumentId, features: SizingFeatures) -> bool {
+        ctx.mark(instrument).is_some()
+            && equity_in_settlement(ctx, instrument).is_some()
+            && features.0.is_none_or(|(series, feature)| ctx.feature(series, feature).is_some())
     }
 
     /// The quantity, positive and a whole number of lots; `None` if it is nothing, or not yet known: no price, an

@@ -124,7 +124,7 @@ pub enum TwapRemainder {
 }
 
 impl Twap {
-    fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self) -> Schedule {
         Schedule {
             slices: u32::try_from(self.horizon.nanos / self.interval.nanos.max(1)).unwrap_or(u32::MAX),
             interval: self.interval.nanos,
@@ -336,7 +336,7 @@ impl Target {
         self.go(ctx, wanted);
     }
 
-    fn is_within_band(&self, held: Qty, wanted: Qty) -> bool {
+    pub(super) fn is_within_band(&self, held: Qty, wanted: Qty) -> bool {
         let Some(band) = self.execution.rebalance_band else { return true };
         let slack = i128::from(held.units().abs()) * i128::from(band.0.units());
         i128::from((wanted - held).units().abs()) * i128::from(SCALE) <= slack
