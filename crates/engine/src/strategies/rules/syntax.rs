@@ -166,11 +166,11 @@ impl Expression {
         let mut parser = Parser { text, at: 0, depth: 0 };
         let start = parser.next_at();
         let condition = parser.binary(1)?;
-        parser.truth(start, &condition)?;
-        match parser.rest() {
-            "" => Ok(condition),
-            _ => Err(parser.expected("an operator or the end")),
+        if !parser.rest().is_empty() {
+            return Err(parser.expected("an operator or the end"));
         }
+        parser.truth(start, &condition)?;
+        Ok(condition)
     }
 
     /// True for what is true or false, false for what is a number.

@@ -93,7 +93,8 @@ impl TestVenue {
         }
     }
 
-    fn match_all(&mut self, now: UnixNanos, out: &mut Vec<Report>) {
+    /// Fills the first order that the market meets: its fill may cancel others, so the engine is heard before the next.
+    fn match_first(&mut self, now: UnixNanos, out: &mut Vec<Report>) -> bool {
         let mut at = 0;
         while at < self.resting.len() {
             let (id, request, mut trail) = self.resting[at];
@@ -104,12 +105,12 @@ impl TestVenue {
                 Some(price) => {
                     self.resting.remove(at);
                     self.fill(now, id, &request, price, out);
-                    // One fill may cancel others, so the engine is heard before the next.
-                    return;
+                    return true;
                 }
                 None => at += 1,
             }
         }
+        false
     }
 }
 
@@ -120,7 +121,7 @@ impl Venue for TestVenue {
         out.push(report(now, id, ReportKind::Accepted));
         self.resting.push((id, request, None));
         if !self.delayed && request.kind == OrderKind::Market {
-            self.match_all(now, out);
+            self.match_first(now, out);
         }
     }
     fn modify(&mut self, now: UnixNanos, change: ApprovedModify, out: &mut Vec<Report>) {
@@ -145,7 +146,7 @@ impl Venue for TestVenue {
     }
     fn on_step(&mut self, step: &MarketStep, out: &mut Vec<Report>) {
         self.market[step.instrument.index()] = Some((step.bid, step.ask));
-        self.match_all(step.ts, out);
+        self.match_first(step.ts, out);
     }
     fn is_indifferent(&self, _: InstrumentId, _: Price, _: Price) -> bool {
         false
@@ -156,7 +157,7 @@ impl Venue for TestVenue {
     }
     fn on_due(&mut self, _: UnixNanos, _: &mut Vec<Report>) {}
     fn on_end(&mut self, now: UnixNanos, out: &mut Vec<Report>) {
-        self.match_all(now, out);
+        while self.match_first(now, out) {}
     }
     fn save(&self) -> Vec<u8> {
         Vec::new()
@@ -259,13 +260,23 @@ impl<S: Strategy> Run<S> {
     /// A bar of prices in hundredths: open, high, low, close.
     pub(super) fn bar(&mut self, symbol: &str, ts: UnixNanos, prices: [i64; 4]) {
         let instrument = self.id(symbol);
-        let [open, high, low, close] = prices.map(|p| Price::from_units(p * 10_000_000));
         for at in 0..self.series[instrument.index()].len() {
-            let series = self.series[instrument.index()][at];
-            let volume = Qty::from_int(1_000);
-            let bar = Bar { instrument, series, ts_event: ts, ts_recv: ts, open, high, low, close, volume };
-            self.engine.on_event(&Event::Bar(bar)).unwrap();
+            self.bar_of(self.series[instrument.index()][at], instrument, ts, prices);
         }
+    }
+
+    fn bar_of(&mut self, series: BarSeriesId, instrument: InstrumentId, ts: UnixNanos, prices: [i64; 4]) {
+        let [open, high, low, close] = prices.map(|p| Price::from_units(p * 10_000_000));
+        let volume = Qty::from_int(1_000);
+        let bar = Bar { instrument, series, ts_event: ts, ts_recv: ts, open, high, low, close, volume };
+        self.engine.on_event(&Event::Bar(bar)).unwrap();
+    }
+
+    /// A bar of the last series alone.
+    pub(super) fn decide(&mut self, symbol: &str, ts: UnixNanos, prices: [i64; 4]) {
+        let instrument = self.id(symbol);
+        let series = *self.series[instrument.index()].last().unwrap();
+        self.bar_of(series, instrument, ts, prices);
     }
 
     pub(super) fn quote(&mut self, symbol: &str, ts: UnixNanos, bid: i64, ask: i64) {
