@@ -459,29 +459,28 @@ fn the_tables_of_the_documentation_are_those_of_the_schema() {
     let kinds: Vec<String> =
         StrategyConfig::KINDS.iter().map(|kind| format!("| [`{0}`](#{0}) | {1} |", kind.name, kind.doc)).collect();
     let schema = serde_json::to_value(schemars::schema_for!(StrategyConfig)).unwrap();
-    let mut text = section(DOCUMENT, "kinds", &kinds.join("\n"), false);
+    let kinds = format!("| kind | rule |\n|---|---|\n{}", kinds.join("\n"));
+    let mut text = section(DOCUMENT, "kinds", &kinds);
     for kind in StrategyConfig::KINDS {
         let of_kind = |variant: &&serde_json::Value| variant["properties"]["kind"]["const"] == kind.name;
         let variant = schema["oneOf"].as_array().unwrap().iter().find(of_kind).unwrap();
-        let name = variant["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
-        text = section(&text, &format!("parameters {}", kind.name), &table(&schema["$defs"][name]), true);
+        text = section(&text, &format!("parameters {}", kind.name), &table(variant));
     }
-    text = section(&text, "execution", &table(&schema["$defs"]["Execution"]), true);
-    text = section(&text, "step", &table(&schema["$defs"]["ScriptStep"]), true);
+    text = section(&text, "execution", &table(&schema["$defs"]["Execution"]));
+    text = section(&text, "step", &table(&schema["$defs"]["ScriptStep"]));
     if std::env::var_os("STARLING_BLESS").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/strategies.md");
         std::fs::write(path, &text).unwrap();
     }
-    assert_eq!(text, DOCUMENT, "run the test with STARLING_BLESS=1 to write docs/strategies.md");
+    assert!(text == DOCUMENT, "run the test with STARLING_BLESS=1 to write docs/strategies.md");
 }
 
 #[cfg(feature = "schema")]
-fn section(text: &str, name: &str, body: &str, apart: bool) -> String {
+fn section(text: &str, name: &str, body: &str) -> String {
     let open = format!("<!-- {name} -->\n");
     let start = text.find(&open).unwrap_or_else(|| panic!("docs/strategies.md has no {open}")) + open.len();
     let end = start + text[start..].find("<!-- end -->").unwrap();
-    let head = if apart { "| parameter | default | meaning |\n|---|---|---|\n" } else { "" };
-    format!("{}{head}{body}\n{}", &text[..start], &text[end..])
+    format!("{}{body}\n{}", &text[..start], &text[end..])
 }
 
 #[cfg(feature = "schema")]
@@ -492,12 +491,12 @@ fn table(schema: &serde_json::Value) -> String {
         let default = match &property["default"] {
             _ if required.contains(&name.as_str()) => "required".to_owned(),
             serde_json::Value::Null => "none".to_owned(),
-            serde_json::Value::Object(_) => "see above".to_owned(),
+            serde_json::Value::Object(_) => "[above](#execution)".to_owned(),
             default => format!("`{default}`"),
         };
         let meaning = property["description"].as_str().unwrap_or_else(|| panic!("`{name}` says what it is"));
         format!("| `{name}` | {default} | {} |", meaning.replace('\n', " ").replace('|', "\\|"))
     };
     let rows = schema["properties"].as_object().unwrap().iter().filter(|(name, _)| *name != "kind");
-    rows.map(row).collect::<Vec<_>>().join("\n")
+    format!("| parameter | default | meaning |\n|---|---|---|\n{}", rows.map(row).collect::<Vec<_>>().join("\n"))
 }
