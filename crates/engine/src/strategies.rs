@@ -5,20 +5,20 @@
 //! allocation per bar, decisions from the past only) is tested over the table. What it deliberately does not hold:
 //! strategies of users, which implement [`Strategy`] themselves.
 
-mod breakout;
-mod buy_and_hold;
-mod ema_cross;
-mod mean_reversion;
-mod momentum;
+pub mod breakout;
+pub mod buy_and_hold;
+pub mod ema_cross;
+pub mod mean_reversion;
+pub mod momentum;
 pub mod parameter;
-mod portfolio;
-mod rebalance;
+pub mod portfolio;
+pub mod rebalance;
 pub mod rules;
-mod scripted;
+pub mod scripted;
 pub mod signal;
 pub mod sizing;
 pub mod target;
-mod trend;
+pub mod trend;
 
 #[cfg(test)]
 mod tests;

@@ -79,7 +79,7 @@ impl Rule for MeanReversion {
     fn decide(&self, features: &Features, gave_up: &mut bool, view: &View<'_>) -> Option<Stance> {
         let z = view.feature(features.z)?;
         let far = self.stop.is_some_and(|stop| z.abs() >= stop);
-        let late = self.bars_max.is_some_and(|bars| view.bars_in_position > bars.into());
+        let late = self.bars_max.is_some_and(|bars| view.bars_in_position >= bars.into());
         let held = view.stance();
         if held != Stance::Flat && (far || late) {
             *gave_up = true;

@@ -11,7 +11,7 @@ mod syntax;
 use serde::{Deserialize, Serialize};
 use starling_market::feature::FeatureId;
 
-pub use syntax::{DEPTH_MAX, Expression, Holding, Operator, RuleError, TEXT_BYTES_MAX};
+pub use syntax::{DEPTH_MAX, Expression, Holding, OPERATORS_MAX, Operator, RuleError, TEXT_BYTES_MAX, VALUES_MAX};
 
 use super::parameter::Faults;
 use super::signal::{FeatureSetup, Market, Rule, View};
@@ -127,9 +127,6 @@ impl Rule for Rules {
     }
 }
 
-/// Values that a program may hold at once.
-const STACK_MAX: usize = 2 * DEPTH_MAX;
-
 /// One step of the stack machine. Truths are 1 and 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
@@ -150,18 +147,16 @@ impl Program {
     fn compile(condition: &Expression, features: &mut FeatureSetup<'_, '_>) -> Result<Self, StrategyError> {
         let mut program = Self::default();
         program.append(condition, 0, features)?;
-        let mut depth = 0_usize;
+        let mut values = 0_usize;
         for step in &program.0 {
             match step {
-                Step::Binary(_) => depth -= 1,
+                Step::Binary(_) => values -= 1,
                 Step::Negative | Step::Not => {}
-                _ => depth += 1,
+                _ => values += 1,
             }
-            if depth > STACK_MAX {
-                return Err(format!("`{condition}` holds more than {STACK_MAX} values at once; simplify it").into());
-            }
+            assert!(values <= VALUES_MAX, "the parser bounds the values of a condition");
         }
-        assert_eq!(depth, 1, "a condition leaves one truth");
+        assert_eq!(values, 1, "a condition leaves one truth");
         Ok(program)
     }
 
@@ -211,7 +206,7 @@ impl Program {
     }
 
     fn run(&self, view: &View<'_>) -> Option<f64> {
-        let mut stack = [0.0_f64; STACK_MAX];
+        let mut stack = [0.0_f64; VALUES_MAX];
         let mut len = 0;
         for step in &self.0 {
             let value = match *step {

@@ -126,7 +126,7 @@ pub enum TwapRemainder {
 impl Twap {
     pub(super) fn schedule(&self) -> Schedule {
         Schedule {
-            slices: u32::try_from(self.horizon.nanos / self.interval.nanos.max(1)).unwrap_or(u32::MAX),
+            slices: u32::try_from(self.horizon.nanos / self.interval.nanos.max(1)).unwrap_or(u32::MAX).max(1),
             interval: self.interval.nanos,
             remainder: match self.remainder {
                 TwapRemainder::LastSlice => Remainder::LastSlice,
@@ -359,29 +359,45 @@ impl Target {
     }
 
     fn send(&mut self, ctx: &mut Context<'_>, wanted: Qty) {
-        let held = ctx.position(self.instrument);
-        let Some(side) = Side::toward(held, wanted) else { return };
-        let (stays, grows) = (Stance::of(held) == Stance::of(wanted), wanted.abs() > held.abs());
+        let [long, short] = [Side::Sell, Side::Buy].map(|against| self.held(ctx, against));
+        let (side, same, opposite) = match Stance::of(wanted) {
+            Stance::Long => (Side::Buy, long, short),
+            Stance::Short => (Side::Sell, short, long),
+            Stance::Flat => (if long.is_positive() { Side::Sell } else { Side::Buy }, Qty::ZERO, Ord::max(long, short)),
+        };
+        let size = wanted.abs();
+        if (same, opposite) == (size, Qty::ZERO) {
+            return;
+        }
         self.state.goal = wanted;
-        if held.is_zero() || (stays && grows) {
-            self.open(ctx, side, (wanted - held).abs());
-        } else if stays {
-            self.reduce(ctx, side, (wanted - held).abs());
-        } else {
+        if !opposite.is_zero() {
             for id in self.state.protective.drain(..) {
                 ctx.cancel(id);
             }
-            match self.execution.flip {
-                // A protective order must be as large as what its parent opens, so then two orders are sent all the same.
-                Flip::OneOrder if !wanted.is_zero() && self.execution.protective().next().is_none() => {
-                    self.turn(ctx, side, (wanted - held).abs())
-                }
-                _ => {
-                    self.reduce(ctx, side, held.abs());
-                    self.open(ctx, side, wanted.abs());
-                }
+            // A protective order must be as large as what its parent opens, so then two orders are sent all the same.
+            let protected = self.execution.protective().next().is_some();
+            if self.execution.flip == Flip::OneOrder && !size.is_zero() && same.is_zero() && !protected {
+                self.turn(ctx, side, opposite + size);
+                return;
+            }
+            self.reduce(ctx, side, opposite);
+            if size.is_zero() {
+                // A hedging account may be long and short at once, after an order of a pair was refused.
+                self.reduce(ctx, side.opposite(), long.min(short));
+                return;
             }
         }
+        if same < size {
+            self.open(ctx, side, size - same);
+        } else {
+            self.reduce(ctx, side.opposite(), same - size);
+        }
+    }
+
+    /// What an order of this side could reduce.
+    fn held(&self, ctx: &Context<'_>, side: Side) -> Qty {
+        let against = |(_, qty): &(PositionId, Qty)| Side::toward(*qty, Qty::ZERO) == Some(side);
+        ctx.open_positions(self.instrument).filter(against).map(|(_, qty)| qty.abs()).sum()
     }
 
     /// The `n`-th open position that an order of this side reduces.
@@ -487,8 +503,8 @@ impl Target {
         if let Some(twap) = &self.execution.twap {
             let schedule = twap.schedule();
             ctx.submit_sliced(request, schedule);
-            let parts = u64::from(schedule.slices) + 1;
-            self.state.slicing_until = Some(ctx.now().saturating_add(schedule.interval.saturating_mul(parts)));
+            let after_first = u64::from(schedule.slices) - u64::from(schedule.remainder == Remainder::LastSlice);
+            self.state.slicing_until = Some(ctx.now().saturating_add(schedule.interval.saturating_mul(after_first)));
             return None;
         }
         let id = ctx.submit(request);

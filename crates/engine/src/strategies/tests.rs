@@ -286,6 +286,50 @@ fn rules_written_as_an_ema_cross_trade_as_the_ema_cross() {
     assert_eq!(sent(&rules), cross);
 }
 
+#[test]
+fn a_condition_with_an_undefined_part_is_false() {
+    let cases: [(&str, &[u64]); 9] = [
+        ("close > 10.5", &[2]),
+        ("crosses_above(close, 11.5)", &[3]),
+        ("crosses_below(close, 10)", &[5]),
+        ("close[2] == 11 and close < 11.5", &[4]),
+        ("bars_in_position == 0 and position == 0 and equity > 1 and close == 9", &[5]),
+        ("not (sma(5) > 100)", &[5]),
+        ("sma(9) > 1 or close > 1", &[]),
+        ("not (close / (close - close) > 1)", &[]),
+        ("entry_price > 0 or close > 1", &[]),
+    ];
+    for (condition, entries) in cases {
+        let market = "instrument = 'X.SIM'\nbars = '1m last external'\nsize = { fixed = 1 }\n";
+        let mut run = run(&Setting::new(&["X"]), &format!("kind = 'rules'\n{market}enter_long = '{condition}'\n"));
+        run.closes("X", &[1000, 1100, 1200, 1100, 900]);
+        let minutes: Vec<u64> = orders(&run.sent()).iter().map(|order| order.0).collect();
+        assert_eq!(minutes, entries, "{condition}");
+    }
+}
+
+#[test]
+fn a_reversion_ends_at_the_average_at_the_stop_or_in_time() {
+    let text = |more: &str| {
+        format!(
+            "kind = 'mean_reversion'\ninstrument = 'X.SIM'\nbars = '1m last external'\nperiod = 4\nentry = 1.5\n\
+             size = {{ fixed = 1 }}\n{more}"
+        )
+    };
+    // Scores of four closes, population deviation: the fourth is (9.25 - 9.8125) / 0.3248 = -1.732.
+    let sent = |more: &str, closes: &[i64]| {
+        let mut run = run(&Setting::new(&["X"]), &text(more));
+        run.closes("X", closes);
+        orders(&run.sent())
+    };
+    // Fifth: (9.50 - 9.6875) / 0.3248 = -0.577, held; sixth: (9.75 - 9.625) / 0.2795 = 0.447, back.
+    assert_eq!(sent("", &[1000, 1000, 1000, 925, 950, 975]), [(4, Buy, 1), (6, Sell, 1)]);
+    // Given up after one bar, and not entered again at 8.00, which is (8 - 9.125) / 0.718 = -1.567.
+    assert_eq!(sent("bars_max = 1", &[1000, 1000, 1000, 925, 925, 800]), [(4, Buy, 1), (5, Sell, 1)]);
+    // 1.732 is beyond the stop: never entered.
+    assert_eq!(sent("stop = 1.6", &[1000, 1000, 1000, 925, 950, 975]), []);
+}
+
 /// The position is watched through quotes, and the series that decides does not move the market: so an order can stay
 /// in flight over several decisions.
 fn in_flight(text: &str) -> Run<Builtin> {

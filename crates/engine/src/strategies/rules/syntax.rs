@@ -27,6 +27,10 @@ use starling_market::feature::{FeatureSpec, HISTORY_BARS_MAX};
 pub const TEXT_BYTES_MAX: usize = 4096;
 /// Deepest nesting of a condition.
 pub const DEPTH_MAX: usize = 64;
+/// Operators of a condition: a chain of them is a tree as deep as it is long.
+pub const OPERATORS_MAX: usize = 256;
+/// Values that judging a condition may need at once.
+pub const VALUES_MAX: usize = 32;
 
 /// Why a text is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,13 +167,19 @@ impl Expression {
             let message = format!("a condition has at most {TEXT_BYTES_MAX} bytes, not {}", text.len());
             return Err(RuleError { column: 1, message });
         }
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mut parser = Parser { text, at: 0, depth: 0, operators: 0 };
         let start = parser.next_at();
         let condition = parser.binary(1)?;
         if !parser.rest().is_empty() {
             return Err(parser.expected("an operator or the end"));
         }
         parser.truth(start, &condition)?;
+        let values = condition.values();
+        if values > VALUES_MAX {
+            let message =
+                format!("needs {values} values at once, more than {VALUES_MAX}; write what nests to the left");
+            return Err(parser.error(start, message));
+        }
         Ok(condition)
     }
 
@@ -180,6 +190,17 @@ impl Expression {
             Self::Not(_) | Self::Crosses { .. } => true,
             Self::Binary(operator, ..) => operator.level() <= COMPARISON,
             _ => false,
+        }
+    }
+
+    /// Values that judging it needs at once: of two operands the second is judged while the first is kept.
+    fn values(&self) -> usize {
+        match self {
+            Self::Number(_) | Self::Feature { .. } | Self::Holding(_) => 1,
+            Self::Negative(inner) | Self::Not(inner) => inner.values(),
+            Self::Binary(_, left, right) => left.values().max(1 + right.values()),
+            // Two comparisons, of which the first leaves its answer.
+            Self::Crosses { what, level, .. } => 1 + what.values().max(1 + level.values()),
         }
     }
 
@@ -237,6 +258,7 @@ struct Parser<'a> {
     /// In bytes.
     at: usize,
     depth: usize,
+    operators: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -327,7 +349,6 @@ impl<'a> Parser<'a> {
             _ => {
                 let at = self.next_at();
                 let mut left = self.binary(level + 1)?;
-                let mut operands = 1;
                 while let Some(operator) = self.operator(level) {
                     let right_at = self.next_at();
                     let right = self.binary(level + 1)?;
@@ -335,13 +356,12 @@ impl<'a> Parser<'a> {
                         if level < NOT { self.truth(at, operand)? } else { self.number(at, operand)? }
                     }
                     left = Expression::Binary(operator, Box::new(left), Box::new(right));
-                    operands += 1;
+                    self.operators += 1;
+                    if self.operators > OPERATORS_MAX {
+                        return Err(self.error(right_at, format!("more than {OPERATORS_MAX} operators")));
+                    }
                     if level == COMPARISON {
                         break;
-                    }
-                    // A chain is a tree that leans to the left: as deep as it is long.
-                    if operands > DEPTH_MAX {
-                        return Err(self.error(right_at, format!("more than {DEPTH_MAX} operands in a row")));
                     }
                 }
                 Ok(left)
