@@ -110,6 +110,12 @@ macro_rules! builtins {
             }
         }
 
+        impl std::fmt::Debug for Builtin {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$variant(_) => $name,)+ })
+            }
+        }
+
         impl Strategy for Builtin {
             fn setup(&mut self, setup: &mut Setup<'_>) -> Result<(), StrategyError> {
                 match self {
@@ -210,11 +216,5 @@ impl StrategyConfig {
             faults if faults.is_empty() => Ok(self.assemble()),
             faults => Err(ConfigurationError { kind: self.kind(), faults }),
         }
-    }
-}
-
-impl std::fmt::Debug for Builtin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Builtin")
     }
 }
