@@ -231,12 +231,12 @@ fn regress_level(series: &[f64], lag: Lag, constant: Constant) -> Result<Level, 
             return Err(UnitRootError::TooFew { what: "series", needed: 2 * (lags + fixed), found: series.len() });
         }
         Lag::Aic => {
-            let schwert = (12.0 * (series.len() as f64 / 100.0).powf(0.25)).ceil() as usize;
+            let schwert = (12.0 * (series.len() as f64 / 100.0).sqrt().sqrt()).ceil() as usize;
             let lags = schwert.min(lags_max);
             let (fit, observations) = level_regression(series, lags, constant)?;
             let n = observations as f64;
             // The part of the criterion that is common to all lags is left out.
-            let criterion = |lag: usize| n * fit.residual_sum(fixed + lag).ln() + 2.0 * (fixed + lag) as f64;
+            let criterion = |lag: usize| n * libm::log(fit.residual_sum(fixed + lag)) + 2.0 * (fixed + lag) as f64;
             (1..=lags).fold(0, |best, lag| if criterion(lag) < criterion(best) { lag } else { best })
         }
     };
