@@ -253,7 +253,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             reporting,
             instruments,
             currencies,
-            strategies: names.iter().map(|name| (*name).to_owned()).collect(),
+            strategies: participants.iter().map(|p| p.name.clone()).collect(),
             venues,
             ledger,
         };

@@ -124,7 +124,7 @@ macro_rules! builtins {
 
         impl std::fmt::Debug for Builtin {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $(Self::$variant(_) => $name,)+ })
+                f.write_str(match self { $(Self::$variant(_) => $name,)+ Self::Own(_) => "own" })
             }
         }
 
