@@ -430,6 +430,7 @@ impl RiskGate {
             pending: None,
             counted: Claim::default(),
             held: candidate.covered,
+            parked: request.links.parent.is_some_and(|parent| self.state.orders.find(parent).is_some()),
             unknown: false,
             resting,
             next: 0,
@@ -712,9 +713,10 @@ impl RiskGate {
     ) -> Option<ApprovedOrder> {
         let place = self.state.orders.find(id)?;
         let order = self.state.orders.get_mut(place);
-        if !std::mem::take(&mut order.held) {
+        if !std::mem::take(&mut order.parked) {
             return None;
         }
+        order.held = false;
         order.request.qty = order.request.qty.min(qty);
         order.request.position = position;
         let (request, account) = (order.request, order.account);
