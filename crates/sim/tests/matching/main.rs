@@ -2,5 +2,8 @@
 //!
 //! `rig` runs the real thing in miniature; the other modules are the cases, by concept.
 
+mod costs;
 mod kinds;
+mod messages;
 mod rig;
+mod ties;
