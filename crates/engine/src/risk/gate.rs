@@ -430,6 +430,7 @@ impl RiskGate {
             pending: None,
             counted: Claim::default(),
             held: candidate.covered,
+            parked: request.links.parent.is_some_and(|parent| self.state.orders.find(parent).is_some()),
             unknown: false,
             resting,
             next: 0,
@@ -712,12 +713,13 @@ impl RiskGate {
     ) -> Option<ApprovedOrder> {
         let place = self.state.orders.find(id)?;
         let mut order = *self.state.orders.get(place);
-        if !order.held {
+        if !order.parked {
             return None;
         }
         // The position is part of what groups orders, so the order leaves its group and joins the right one.
         let (at, old, new) = self.state.orders.remove(place);
         self.replace(view, at, &old, &new);
+        order.parked = false;
         order.held = false;
         order.counted = Claim::default();
         order.request.qty = order.request.qty.min(qty);
