@@ -17,14 +17,14 @@ use starling_core::fixed::Rounding;
 use starling_core::journal::{Digest, Header, JournalError, Kind, RunId, Writer};
 use starling_core::order::{Fill, OrderStatus, Report, ReportKind};
 use starling_core::{
-    AccountId, Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, InstrumentTable, OrderRequest, Price,
-    Qty, Quote, Side, StrategyId, Trade, UnixNanos,
+    AccountId, Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, InstrumentTable, OrderRequest,
+    PositionId, Price, Qty, Quote, Side, StrategyId, Trade, UnixNanos,
 };
 use starling_market::bar::PriceSide;
 use starling_market::bar::path::Walk;
 use starling_market::bar::{BarSeriesTable, BuildOptions, Sessions};
 
-use crate::ledger::{AccountSpec, FillOutcome, Ledger, LedgerError, Posting};
+use crate::ledger::{AccountSpec, FillOutcome, Ledger, LedgerError, PositionMode, Posting};
 use crate::marks::Marks;
 use crate::orders::{Order, OrderError, OrderStore};
 use crate::risk::{LimitFaults, RiskGate, RiskLimits, StateChange};
@@ -905,9 +905,23 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         };
         let strategy = report.order.strategy();
         let mut fill_update = None;
-        if let ReportKind::Filled { fill, leaves } = report.kind {
+        if let ReportKind::Filled { mut fill, leaves } = report.kind {
+            let hedging = self.world.ledger.account(account).mode == PositionMode::Hedging;
+            if hedging && fill.position == PositionId::NONE {
+                let order = ended.as_ref().or_else(|| self.world.orders.get(report.order));
+                fill.position = order.expect("applied above").request.position;
+            }
             let outcome =
                 self.world.ledger.post_fill(account, strategy, &fill, &self.world.marks, &mut self.postings)?;
+            if hedging {
+                // What the first fill of an order opened is changed by all its fills, and by the slices after it.
+                if let Some(order) = self.world.orders.get_mut(report.order) {
+                    order.request.position = outcome.position;
+                }
+                if let Some(slicing) = self.slicings.get_mut(&report.order.get()) {
+                    slicing.request.position = outcome.position;
+                }
+            }
             self.record_postings()?;
             self.counts.fills += 1;
             self.observer.on_fill(&self.world, &fill, &outcome);
