@@ -253,6 +253,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             reporting,
             instruments,
             currencies,
+            strategies: participants.iter().map(|p| p.name.clone()).collect(),
             venues,
             ledger,
         };
