@@ -45,7 +45,9 @@ class Ema:
         self.n, self.alpha, self.value, self.count = n, 2 / (n + 1), 0.0, 0
 
     def update(self, x):
-        self.value = x if self.count == 0 else self.value + self.alpha * (x - self.value)
+        if self.count == 0:
+            self.value = x
+        self.value = self.alpha * x + (1 - self.alpha) * self.value
         self.count += 1
 
     @property
@@ -146,6 +148,192 @@ def fx_external_bars(data):
     return {"balances": {"SIM": {"USD": f"{cash:.2f}"}}, "orders": orders, "fills": fills, "positions": positions}
 
 
+class Netting:
+    """One position of one strategy: exact open cost, profit of what closes, a position turned through zero."""
+
+    def __init__(self, inverse=None, digits=8):
+        self.qty, self.cost, self.inverse, self.digits = D(0), D(0), inverse, digits
+
+    def value(self, qty, px):
+        """Linear: quote currency. Inverse: base currency, contracts of `inverse` quote units, at 18 decimals."""
+        if self.inverse is None:
+            return qty * px
+        return (qty * self.inverse / px).quantize(D("1e-18"))
+
+    def fill(self, side, qty, px):
+        """Profit of the part that closes, rounded once."""
+        signed, gain = side * qty, D(0)
+        if self.qty * signed < 0:
+            closed = self.qty if abs(signed) >= abs(self.qty) else -signed
+            share = self.cost if closed == self.qty else (self.cost * closed / self.qty).quantize(D("1e-18"))
+            gain = self.value(closed, px) - share
+            gain = -gain if self.inverse else gain
+            self.cost -= share
+            self.qty -= closed
+            signed += closed
+        self.cost += self.value(signed, px)
+        self.qty += signed
+        return cents(gain, self.digits)
+
+
+def walk(o, h, l, c, v):
+    """The four steps of a bar: price, and what can be traded there."""
+    v = v or D(1_000_000)
+    quarter = (v / 4).quantize(D("1e-9"), ROUND_DOWN)
+    return [(o, quarter), (h, quarter), (l, quarter), (c, v - 3 * quarter)]
+
+
+def taken(side, qty, px, left, tick):
+    """An aggressive order: what is left at the touch, the rest one tick worse."""
+    first = min(qty, left)
+    return [(q, p) for q, p in ((first, px), (qty - first, px + side * tick)) if q]
+
+
+def funding_of(name):
+    with open(os.path.join(ROOT, "examples/recipes", name)) as f:
+        return {ms(r["ts"]): D(r["rate"]) for r in csv.DictReader(f)}
+
+
+def perpetual_linear(data):
+    """Orders meet the next bar at its open; a resting limit order; funding after the bar of its stamp."""
+    bars = [(midnight(day) + int(r[0]) + MINUTE, *map(D, r[1:6]))
+            for day, r in lean(f"{data}/bars/lean_bybit_btcusdt_1m_2022.tar.gz", "_trade.csv")]
+    funding, tick = funding_of("data/funding.csv"), D("0.01")
+    maker, taker, limit_px = D("0.0001"), D("0.0006"), D(17190)
+    cash, cross, held, dip = D(10_000), Cross(), Netting(), Netting()
+    orders = fills = 0
+    waiting, resting = [], None  # (position, side, qty) in order of arrival; what is left of the limit order
+
+    def fill(position, side, qty, px, rate):
+        nonlocal cash, fills
+        fills += 1
+        fee = cents(qty * px * rate, 8)
+        cash += position.fill(side, qty, px) - fee
+        show("linear", fills, side, qty, px, fee, cash)
+
+    for n, (ts, *bar) in enumerate(bars, 1):
+        for at, (px, size) in enumerate(walk(*bar)):
+            left = {1: size, -1: size}
+            if resting and px < limit_px:
+                part = min(resting, left[1])
+                left[1] -= part
+                resting -= part
+                if part:
+                    fill(dip, 1, part, limit_px, maker)
+            if at == 0:
+                for position, side, qty in waiting:
+                    if side == "limit":
+                        resting = qty if px > limit_px else None  # post only: refused where it would take
+                        continue
+                    for part, price in taken(side, qty, px, left[side], tick):
+                        fill(position, side, part, price, taker)
+                    left[side] -= min(left[side], qty)
+                waiting = []
+        want = cross.bar(*bar[:4])
+        if want and want * held.qty <= 0:
+            if held.qty:
+                waiting.append((held, want, abs(held.qty)))
+            waiting.append((held, want, D("0.5")))
+            orders += 1 + bool(held.qty)
+        if n == 60:
+            waiting.append((dip, "limit", D("0.25")))
+            orders += 1
+        for position in (held, dip):
+            if ts in funding and position.qty:
+                cash -= cents(position.qty * bar[3] * funding[ts], 8)
+                show("linear funding", ts, 1, position.qty, bar[3], cash)
+    assert not waiting, "the last bar decides nothing"
+    for position in (held, dip):
+        if position.qty:
+            orders += 1
+            side = -1 if position.qty > 0 else 1
+            qty = abs(position.qty)
+            for part, price in taken(side, qty, px, left[side], tick):
+                fill(position, side, part, price, taker)
+            left[side] -= min(left[side], qty)
+    return {"balances": {"BYBIT": {"USDT": f"{cash:.8f}"}}, "orders": orders, "fills": fills, "positions": 2}
+
+
+def perpetual_inverse(data):
+    """Contracts of 100 USD settled in BTC; one order through zero, at the close that decided."""
+    cash, cross, held, rate = D(2), Cross(), Netting(inverse=D(100)), D("0.0005")
+    funding, orders, fills, tick = funding_of("data/funding.csv"), 0, 0, D("0.1")
+
+    def order(side, qty, px, size):
+        nonlocal cash, orders, fills
+        orders += 1
+        for part, price in taken(side, qty, px, size, tick):
+            fills += 1
+            fee = cents(part * 100 * rate / price, 8)
+            cash += held.fill(side, part, price) - fee
+            show("inverse", fills, side, part, price, fee, cash)
+
+    for day, r in lean(f"{data}/bars/lean_binancecoinm_btcusd_1m_2022.tar.gz", "_trade_perp.csv"):
+        ts, bar = midnight(day) + int(r[0]) + MINUTE, list(map(D, r[1:6]))
+        px, size = walk(*bar)[3]
+        want = cross.bar(*bar[:4])
+        if want and want * held.qty <= 0:
+            order(want, abs(held.qty) + 200, px, size)
+        if ts in funding and held.qty:
+            value = (held.qty * 100 / px).quantize(D("1e-18"))
+            cash -= cents(value * funding[ts], 8)
+            show("inverse funding", ts, 1, held.qty, px, cash)
+    if held.qty:
+        order(-1 if held.qty > 0 else 1, abs(held.qty), px, size)
+    return {"balances": {"BINANCE": {"BTC": f"{cash:.8f}"}}, "orders": orders, "fills": fills, "positions": 1}
+
+
+def twap_slices(data):
+    """Minute bars of trade prints on a timer; entries in four slices ten seconds apart, exits whole."""
+    prints = [(int(r["local_timestamp"]), D(r["price"]), D(r["amount"]))
+              for r in text_rows(f"{data}/trades/tardis_binancefutures_btcusdt_trades_20200222.csv.gz")]
+    step, gap, tick, rate = 60_000_000, 10_000_000, D("0.01"), D("0.0004")
+    cash, cross, held, orders, fills = D(1_000_000), Cross(), Netting(), 0, 0
+    slices = []  # (due, side, qty)
+    px = size = None
+
+    def order(side, qty):
+        nonlocal cash, orders, fills
+        orders += 1
+        for part, price in taken(side, qty, px, size, tick):
+            fills += 1
+            fee = cents(part * price * rate, 8)
+            cash += held.fill(side, part, price) - fee
+            show("twap", fills, side, part, price, fee, cash)
+
+    def decide(now, bar):
+        want = cross.bar(*bar)
+        if want and want * held.qty <= 0:
+            assert not slices, "no decision falls into the forty seconds"
+            if held.qty:
+                order(want, abs(held.qty))
+            order(want, D("0.312"))
+            slices.extend((now + n * gap, want, D("0.314") if n == 3 else D("0.312")) for n in (1, 2, 3))
+
+    bar, due = None, (prints[0][0] // step + 1) * step
+    for ts, price, amount in prints + [(prints[-1][0] + 1, None, None)]:
+        # What is due before this print: bars close before slices go out.
+        while min(due, slices[0][0] if slices else due) < ts:
+            if not slices or due <= slices[0][0]:
+                now, due = due, due + step
+                decide(now, bar)
+                bar = [bar[3]] * 4
+                fresh = True
+            else:
+                _, side, qty = slices.pop(0)
+                order(side, qty)
+        if price is None:
+            break
+        px, size = price, amount
+        if bar is None or fresh:
+            bar = [px] * 4
+        bar = [bar[0], max(bar[1], px), min(bar[2], px), px]
+        fresh = False
+    if held.qty:
+        order(-1 if held.qty > 0 else 1, abs(held.qty))
+    return {"balances": {"BINANCE": {"USDT": f"{cash:.8f}"}}, "orders": orders, "fills": fills, "positions": 1}
+
+
 def generate():
     """The small data files beside the configurations: quotes of C8 and C10, funding, synthetic candles."""
     def write(name, head, lines):
@@ -189,7 +377,10 @@ def generate():
     write("recipes/data/synthetic_1h.csv", "ts,open,high,low,close,volume", lines)
 
 
-CASES = {"fx_external_bars": fx_external_bars}
+CASES = {
+    case.__name__: case
+    for case in (fx_external_bars, perpetual_linear, perpetual_inverse, twap_slices)
+}
 
 
 def main():
