@@ -929,16 +929,19 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         let strategy = report.order.strategy();
         let mut fill_update = None;
         if let ReportKind::Filled { fill, leaves } = report.kind {
-            // All that one order opens in a hedging account is one position.
+            // All that one order opens in a hedging account is one position, and so is all that its slices open.
             let order = ended.as_ref().or_else(|| self.world.orders.get(report.order)).expect("applied above");
             let booked = Fill { position: order.request.position, ..fill };
             let outcome =
                 self.world.ledger.post_fill(account, strategy, &booked, &self.world.marks, &mut self.postings)?;
+            let hedging = self.world.ledger.account(account).mode == PositionMode::Hedging;
+            if hedging && let Some(slicing) = self.slicings.get_mut(&report.order.get()) {
+                slicing.request.position = outcome.position;
+            }
             self.record_postings()?;
             if let Some(order) = self.world.orders.get_mut(report.order) {
                 order.request.position = outcome.position;
             }
-            let hedging = self.world.ledger.account(account).mode == PositionMode::Hedging;
             self.venue.on_booked(account, &fill, outcome.position, hedging);
             self.counts.fills += 1;
             self.observer.on_fill(&self.world, &fill, &outcome);

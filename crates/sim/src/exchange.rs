@@ -47,6 +47,8 @@ struct Resting {
     leaves: Qty,
     strategy: StrategyId,
     arrival: u64,
+    /// When it reached the venue.
+    since: UnixNanos,
     place: Place,
     expires: UnixNanos,
     fees: FeeBasis,
@@ -259,6 +261,7 @@ impl Exchange {
             leaves: request.qty,
             strategy: id.strategy(),
             arrival: self.state.arrivals,
+            since: now,
             place: Place::Waiting,
             expires,
             fees: FeeBasis::default(),
@@ -723,10 +726,15 @@ impl Exchange {
         self.emit(resting.request.instrument, id, now, kind, out);
     }
 
-    /// Waiting orders meet the market, in order of arrival.
-    fn admit_waiting(&mut self, now: UnixNanos, instrument: InstrumentId, out: &mut Vec<Report>) {
+    /// Waiting orders meet the market, in order of arrival. A bar that ended when an order came is the past for it: its
+    /// prices are not to be had any more.
+    fn admit_waiting(&mut self, now: UnixNanos, instrument: InstrumentId, is_bar: bool, out: &mut Vec<Report>) {
         let waiting = std::mem::take(&mut self.state.books[instrument.index()].waiting);
         for id in waiting {
+            if is_bar && self.state.orders.get(&id).is_some_and(|resting| resting.since == now) {
+                self.state.books[instrument.index()].waiting.push(id);
+                continue;
+            }
             let Some(resting) = self.state.orders.remove(&id) else { continue };
             if resting.expires < UnixNanos::MAX {
                 self.state.expiries.remove(&(resting.expires, id));
@@ -926,7 +934,8 @@ impl Venue for Exchange {
             self.trail_all(step, before, out);
         }
         // A waiting order meets what the step brought, after those that rested before it.
-        self.admit_waiting(step.ts, step.instrument, out);
+        let is_bar = matches!(step.source, StepSource::BarOpen | StepSource::BarWithin);
+        self.admit_waiting(step.ts, step.instrument, is_bar, out);
     }
 
     #[inline]
@@ -996,7 +1005,7 @@ impl Venue for Exchange {
             }
             for index in 0..self.state.books.len() {
                 if self.state.books[index].live && !self.state.books[index].waiting.is_empty() {
-                    self.admit_waiting(now, InstrumentId::from(index), out);
+                    self.admit_waiting(now, InstrumentId::from(index), false, out);
                 }
             }
             if self.state.in_flight.is_empty() {
