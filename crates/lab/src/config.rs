@@ -15,8 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use starling_core::Rate;
 use starling_engine::risk::RiskLimits;
-use starling_engine::strategies::parameter::Exact;
 use starling_engine::strategies::StrategyConfig;
+use starling_engine::strategies::parameter::Exact;
 
 use starling_market::bar::{CivilDay, Hours, SessionCalendar};
 
@@ -25,7 +25,9 @@ use crate::data::DataSpec;
 pub use account::{AccountConfig, AccountKindConfig, CostConfig, FxConfig, PositionsConfig, ValuationConfig};
 pub use fault::{ConfigFault, ConfigFaults};
 pub use instrument::{InstrumentConfig, KindConfig, Template};
-pub use venue::{ActivationConfig, FeeTierConfig, FeesConfig, LatencyConfig, PerUnitConfig, SlippageConfig, VenueConfig};
+pub use venue::{
+    ActivationConfig, FeeTierConfig, FeesConfig, LatencyConfig, PerUnitConfig, SlippageConfig, VenueConfig,
+};
 
 /// A currency whose decimals differ from the usual ones (ISO 4217 minor units; 8 for digital assets).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -120,7 +122,11 @@ impl SessionConfig {
             *slot.ok_or_else(|| format!("day {number} must be 1 (Monday) to 7 (Sunday)"))? = Some(hours(self.hours));
         }
         let holidays = self.holidays.iter().map(day).collect::<Result<Vec<_>, _>>()?;
-        let special = self.special.iter().map(|(text, h)| Ok((day(text)?, hours(*h)))).collect::<Result<BTreeMap<_, _>, String>>()?;
+        let special = self
+            .special
+            .iter()
+            .map(|(text, h)| Ok((day(text)?, hours(*h))))
+            .collect::<Result<BTreeMap<_, _>, String>>()?;
         SessionCalendar::new(week, holidays, special).map_err(|e| e.to_string())
     }
 }
@@ -153,7 +159,6 @@ pub struct StrategyEntry {
     #[serde(flatten)]
     pub config: StrategyConfig,
 }
-
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

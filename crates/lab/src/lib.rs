@@ -1,6 +1,6 @@
 //! Data files, statistics and tearsheets.
 pub mod config;
 pub mod data;
-pub mod stats;
 pub mod run;
+pub mod stats;
 pub mod tearsheet;

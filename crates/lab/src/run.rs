@@ -12,8 +12,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use starling_core::journal::{Digest, JournalError, RunId};
 use starling_core::UnixNanos;
+use starling_core::journal::{Digest, JournalError, RunId};
 use starling_engine::strategies::{Builtin, ConfigurationError};
 use starling_engine::{Counts, Engine, EngineError, Participant, Strategy};
 use starling_market::feed::Feed;

@@ -18,7 +18,11 @@ impl fmt::Display for ConfigFault {
         if self.line > 0 {
             write!(f, "line {}: ", self.line)?;
         }
-        if self.path.is_empty() { write!(f, "{}", self.message) } else { write!(f, "`{}`: {}", self.path, self.message) }
+        if self.path.is_empty() {
+            write!(f, "{}", self.message)
+        } else {
+            write!(f, "`{}`: {}", self.path, self.message)
+        }
     }
 }
 

@@ -96,9 +96,7 @@ impl Faults<'_> {
     fn list<T: DeserializeOwned>(&mut self, name: &str, value: Option<Spanned<DeValue<'_>>>) -> Vec<Placed<T>> {
         self.elements(name, value)
             .into_iter()
-            .filter_map(|Placed { value, at, path }| {
-                self.value(&path, value).map(|value| Placed { value, at, path })
-            })
+            .filter_map(|Placed { value, at, path }| self.value(&path, value).map(|value| Placed { value, at, path }))
             .collect()
     }
 
@@ -109,8 +107,10 @@ impl Faults<'_> {
             self.add(at, name, format!("must be a list of tables: write it as [[{name}]]"));
             return Vec::new();
         };
-        let placed = |(index, value): (usize, Spanned<DeValue<'i>>)| {
-            Placed { at: value.span(), value, path: format!("{name}[{index}]") }
+        let placed = |(index, value): (usize, Spanned<DeValue<'i>>)| Placed {
+            at: value.span(),
+            value,
+            path: format!("{name}[{index}]"),
         };
         array.into_iter().enumerate().map(placed).collect()
     }
@@ -154,7 +154,11 @@ impl Faults<'_> {
         };
         let config = self.value_with(&path, value, |parameters| StrategyConfig::of_kind(name, parameters))?;
         for fault in config.validate() {
-            self.add(at.start, join(&path, &fault.parameter), format!("is {}, but must be {}", fault.value, fault.requirement));
+            self.add(
+                at.start,
+                join(&path, &fault.parameter),
+                format!("is {}, but must be {}", fault.value, fault.requirement),
+            );
         }
         Some(Placed { value: StrategyEntry { id: id?, accounts, config }, at, path })
     }
@@ -185,9 +189,20 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     };
     let [name, seed, reporting, currencies, venues, accounts, instruments, data, bars, risk, strategies, statistics] =
         SECTIONS.map(|(section, required)| (section, required, take(section)));
-    for (section, required, value) in
-        [&name, &seed, &reporting, &currencies, &venues, &accounts, &instruments, &data, &bars, &risk, &strategies, &statistics]
-    {
+    for (section, required, value) in [
+        &name,
+        &seed,
+        &reporting,
+        &currencies,
+        &venues,
+        &accounts,
+        &instruments,
+        &data,
+        &bars,
+        &risk,
+        &strategies,
+        &statistics,
+    ] {
         if *required && value.is_none() {
             faults.found.push(ConfigFault { line: 0, path: (*section).to_owned(), message: "is missing".to_owned() });
         }
@@ -356,7 +371,8 @@ fn known(faults: &mut Faults<'_>, at: usize, path: &str, what: &str, name: &str,
 }
 
 pub(super) fn with_values(text: &str, values: &[(String, String)]) -> Result<String, ConfigFaults> {
-    let fail = |path: &str, message: String| ConfigFaults(vec![ConfigFault { line: 0, path: path.to_owned(), message }]);
+    let fail =
+        |path: &str, message: String| ConfigFaults(vec![ConfigFault { line: 0, path: path.to_owned(), message }]);
     let mut root: toml::Table = text.parse().map_err(|e: toml::de::Error| fail("", tidy(e.message())))?;
     for (path, value) in values {
         let parsed = format!("x = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("x"));
@@ -375,11 +391,15 @@ fn set(place: &mut toml::Value, whole: &str, path: &str, value: toml::Value) -> 
         toml::Value::Array(list) => match key.parse::<usize>() {
             Ok(index) => {
                 let len = list.len();
-                list.get_mut(index).ok_or_else(|| format!("--set {whole}: there are only {len} elements, counted from 0"))?
+                list.get_mut(index)
+                    .ok_or_else(|| format!("--set {whole}: there are only {len} elements, counted from 0"))?
             }
             Err(_) if list.len() == 1 => return set(&mut list[0], whole, path, value),
             Err(_) => {
-                return Err(format!("--set {whole}: name the element before `{key}`, 0 to {}", list.len().saturating_sub(1)));
+                return Err(format!(
+                    "--set {whole}: name the element before `{key}`, 0 to {}",
+                    list.len().saturating_sub(1)
+                ));
             }
         },
         toml::Value::Table(table) => match rest {

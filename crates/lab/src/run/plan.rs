@@ -9,7 +9,9 @@ use starling_engine::ledger::AccountSpec;
 use starling_engine::strategies::Builtin;
 use starling_engine::{Plan, World};
 use starling_market::bar::path::{Walk, WalkOrder};
-use starling_market::bar::{Aggregation, BarShape, BarSpec, BuildOptions, EMPTY_RUN_MAX, EmptyBars, LateTicks, Sessions};
+use starling_market::bar::{
+    Aggregation, BarShape, BarSpec, BuildOptions, EMPTY_RUN_MAX, EmptyBars, LateTicks, Sessions,
+};
 
 use super::RunError;
 use crate::config::{AccountConfig, Config, EmptyConfig, InstrumentConfig, LateConfig, WalkConfig};

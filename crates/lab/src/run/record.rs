@@ -45,7 +45,10 @@ pub(super) fn of<W: Write>(config: &Config, engine: &mut RunEngine<W>, sources: 
             symbol: terms.symbol.clone(),
             venue: world.venues()[terms.venue.index()].clone(),
             currency: code(terms.quote),
-            prices: decimate(&recorder.day_prices[id.index()].iter().map(price).collect::<Vec<_>>(), PRICE_POINTS_LIMIT),
+            prices: decimate(
+                &recorder.day_prices[id.index()].iter().map(price).collect::<Vec<_>>(),
+                PRICE_POINTS_LIMIT,
+            ),
         })
         .collect();
     // The starting capital stands one day before the first day's end, so that the first day has a return.
@@ -65,7 +68,8 @@ pub(super) fn of<W: Write>(config: &Config, engine: &mut RunEngine<W>, sources: 
     };
     record.equity = start.into_iter().chain(recorder.days.iter().map(point)).collect();
     record.benchmarks = buy_and_hold(&record.equity, recorder, opening).into_iter().collect();
-    record.strategies = names.iter().enumerate().map(|(at, name)| strategy(config, world, recorder, at, name)).collect();
+    record.strategies =
+        names.iter().enumerate().map(|(at, name)| strategy(config, world, recorder, at, name)).collect();
     record.fills = recorder.fills.iter().take(FILLS_LIMIT).map(|fill| self::fill(world.currencies(), fill)).collect();
     record.fills_total = recorder.fills_total;
     record.round_trips = recorder.round_trips.iter().take(ROUND_TRIPS_LIMIT).map(round_trip).collect();
@@ -141,7 +145,10 @@ fn strategy(config: &Config, world: &World, recorder: &Recorder, at: usize, name
     StrategyRecord {
         id: name.to_owned(),
         kind: entry.map_or("own", |entry| entry.config.kind()).to_owned(),
-        parameters: parameters.filter(|(k, v)| *k != "kind" && !v.is_null()).map(|(k, v)| (k.clone(), shown(v))).collect(),
+        parameters: parameters
+            .filter(|(k, v)| *k != "kind" && !v.is_null())
+            .map(|(k, v)| (k.clone(), shown(v)))
+            .collect(),
         pnl: recorded.pnl.iter().map(|(ts, pnl)| PnlPoint { ts: *ts, pnl: *pnl }).collect(),
         orders: recorded.orders,
         fills: recorded.fills,
@@ -189,7 +196,8 @@ fn round_trip(trip: &starling_sim::recorder::RoundTrip) -> RoundTrip {
 
 fn costs(world: &World, recorder: &Recorder) -> Costs {
     let reporting = recorder.reporting();
-    let money = |sums: &BTreeMap<CurrencyId, Money>| sums.iter().map(|(c, m)| told(world, *m, *c, reporting)).sum::<f64>();
+    let money =
+        |sums: &BTreeMap<CurrencyId, Money>| sums.iter().map(|(c, m)| told(world, *m, *c, reporting)).sum::<f64>();
     let floats = |sums: &BTreeMap<CurrencyId, f64>| {
         let rate = |c: CurrencyId| told(world, Money::ONE, c, reporting);
         sums.iter().map(|(c, x)| if *c == reporting { *x } else { x * rate(*c) }).sum::<f64>()
@@ -199,7 +207,10 @@ fn costs(world: &World, recorder: &Recorder) -> Costs {
         .accounts()
         .flat_map(|(account, _)| {
             let ledger = world.ledger();
-            world.currencies().iter().map(move |(currency, _)| (account, currency, ledger.totals(account, currency).funding))
+            world
+                .currencies()
+                .iter()
+                .map(move |(currency, _)| (account, currency, ledger.totals(account, currency).funding))
         })
         .filter_map(|(account, c, amount)| world.ledger().convert(account, amount, c, reporting, world.marks()))
         .sum();
@@ -359,7 +370,9 @@ fn assumptions(config: &Config) -> Vec<Assumption> {
         };
         list.push(plain(format!("within a bar the market moves {order}, a quarter of the volume at each")));
     }
-    list.push(plain("no interest is paid on cash or for borrowed shares; no dividends beyond those in adjusted prices".into()));
+    list.push(plain(
+        "no interest is paid on cash or for borrowed shares; no dividends beyond those in adjusted prices".into(),
+    ));
     list.push(plain("what was not traded by the end counts at its last price".into()));
     list
 }

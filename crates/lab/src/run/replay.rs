@@ -25,7 +25,9 @@ pub enum ReplayError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The data is not the same any more.
-    #[error("{path}: the data has changed since the run (BLAKE3 {found}, journaled {journaled}); restore the file, or run the backtest anew")]
+    #[error(
+        "{path}: the data has changed since the run (BLAKE3 {found}, journaled {journaled}); restore the file, or run the backtest anew"
+    )]
     Data {
         /// The file.
         path: String,
@@ -35,7 +37,9 @@ pub enum ReplayError {
         journaled: String,
     },
     /// The run came out differently.
-    #[error("the replay differs at record {record} ({kind}, stamped {ts}): another version of Starling wrote this journal, or it was not made by this configuration")]
+    #[error(
+        "the replay differs at record {record} ({kind}, stamped {ts}): another version of Starling wrote this journal, or it was not made by this configuration"
+    )]
     Differs {
         /// The first record that differs.
         record: u64,
@@ -112,11 +116,7 @@ pub fn replay(
 }
 
 /// What stands in the journal at the first byte that came out differently.
-fn difference(
-    journal: &[u8],
-    at: usize,
-    sources: &[crate::tearsheet::DataSource],
-) -> Result<ReplayError, ReplayError> {
+fn difference(journal: &[u8], at: usize, sources: &[crate::tearsheet::DataSource]) -> Result<ReplayError, ReplayError> {
     let mut found = None;
     let mut reader = Reader::new(journal)?;
     while let Some(record) = reader.next() {
