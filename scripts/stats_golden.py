@@ -23,7 +23,6 @@ import statsmodels.api as sm
 from pypfopt.risk_models import CovarianceShrinkage
 from scipy import special, stats
 from sklearn.covariance import ledoit_wolf
-from statsmodels.tsa.stattools import adfuller, coint
 
 warnings.simplefilter("ignore")
 PERIODS = 252
@@ -179,28 +178,6 @@ def factor_golden(r, bench, panel):
     }
 
 
-def unit_root_golden(series):
-    out = {"adf": [], "coint": []}
-    for name in ("AAPL", "MSFT", "walk", "reverting", "aapl_returns"):
-        for lag in (None, 0, 1, 5):
-            if lag is None:
-                t, p, used, nobs, crit, _ = adfuller(series[name], regression="c", autolag="AIC", result_object=False)
-            else:
-                t, p, used, nobs, crit = adfuller(series[name], maxlag=lag, regression="c", autolag=None, result_object=False)
-            out["adf"].append([name, lag, t, p, used, nobs, [crit["1%"], crit["5%"], crit["10%"]]])
-    for y, x in (("AAPL", "MSFT"), ("MSFT", "AAPL"), ("walk", "tethered"), ("tethered", "walk"), ("AAPL", "walk")):
-        for lag in (None, 2):
-            n = min(len(series[y]), len(series[x]))  # the first n of both
-            a, b = series[y][:n], series[x][:n]
-            if lag is None:
-                t, p, crit = coint(a, b)
-            else:
-                t, p, crit = coint(a, b, maxlag=lag, autolag=None)
-            slope = sm.OLS(a, sm.add_constant(b)).fit().params
-            out["coint"].append([y, x, lag, t, p, crit, slope[0], slope[1]])
-    return out
-
-
 def random_golden(seed, stream, count):
     """An independent twin of the generator: xoshiro256++ from SplitMix64, ziggurat of 128 layers."""
     word, golden = 2**64 - 1, 0x9E3779B97F4A7C15
@@ -307,7 +284,6 @@ def main():
     write(folder, "tail", tail_golden(r))
     write(folder, "factor", factor_golden(r, b, series["panel"]))
     write(folder, "random", random_golden(42, 3, 20_000))
-    write(folder, "unit_root", unit_root_golden({**series, "aapl_returns": r}))
 
     def streak(sign):
         best = run = 0

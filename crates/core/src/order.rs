@@ -315,7 +315,10 @@ impl OrderStatus {
         matches!(self, Self::Filled | Self::Canceled | Self::Expired | Self::Rejected)
     }
 
-    /// The status after `report`, or `None` where the pair is impossible.
+    /// The status after `report`, or `None` where the pair is impossible; `docs/matching.md` has the whole table.
+    ///
+    /// An order becomes unknown from any live state (a request timed out, a line broke), and any answer that proves it
+    /// live or ended makes it known again; a refused cancel or change proves nothing.
     #[must_use]
     pub const fn after(self, report: &ReportKind) -> Option<Self> {
         use OrderStatus as S;
@@ -327,19 +330,20 @@ impl OrderStatus {
             }),
             (S::Submitted | S::Unknown, R::Accepted) => Some(S::Accepted),
             (S::Submitted | S::Unknown, R::Rejected(_)) => Some(S::Rejected),
-            (S::Submitted, R::Unknown) => Some(S::Unknown),
-            (S::Accepted, R::Triggered) => Some(S::Triggered),
+            (S::Submitted | S::Accepted | S::Triggered | S::PartiallyFilled | S::Unknown, R::Unknown) => {
+                Some(S::Unknown)
+            }
+            (S::Accepted | S::Unknown, R::Triggered) => Some(S::Triggered),
             (S::Accepted | S::Triggered | S::PartiallyFilled | S::Unknown, R::Filled { leaves, .. }) => {
                 Some(if leaves.is_zero() { S::Filled } else { S::PartiallyFilled })
             }
             (S::Accepted | S::Triggered | S::PartiallyFilled | S::Unknown, R::Canceled) => Some(S::Canceled),
             (S::Accepted | S::Triggered | S::PartiallyFilled | S::Unknown, R::Expired) => Some(S::Expired),
-            (
-                S::Accepted | S::Triggered | S::PartiallyFilled,
-                R::Modified { .. } | R::ModifyRejected(_) | R::CancelRejected(_),
-            ) => Some(self),
-            // A late answer to a cancel or modify that crossed the order's end.
-            (_, R::ModifyRejected(_) | R::CancelRejected(_)) if self.is_terminal() => Some(self),
+            (S::Accepted | S::Triggered | S::PartiallyFilled, R::Modified { .. }) => Some(self),
+            (S::Unknown, R::Modified { .. }) => Some(S::Accepted),
+            // The request overtook the order, crossed its end, or came for nothing: where the order stands is not told.
+            (S::Held, R::ModifyRejected(_) | R::CancelRejected(_)) => None,
+            (_, R::ModifyRejected(_) | R::CancelRejected(_)) => Some(self),
             _ => None,
         }
     }

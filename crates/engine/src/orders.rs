@@ -32,6 +32,10 @@ pub struct Order {
     pub filled_value: i128,
     /// A cancel is on its way.
     pub cancel_pending: bool,
+    /// The total quantity of a change that the venue has not answered yet.
+    pub change_pending: Option<Qty>,
+    /// The total quantity that its ties ask for as soon as it has: a venue takes one change at a time.
+    pub next_qty: Option<Qty>,
     /// When it was submitted.
     pub ts: UnixNanos,
 }
@@ -55,6 +59,8 @@ impl Order {
             filled: Qty::ZERO,
             filled_value: 0,
             cancel_pending: false,
+            change_pending: None,
+            next_qty: None,
             ts,
         }
     }
@@ -62,6 +68,11 @@ impl Order {
     #[must_use]
     pub fn leaves(&self) -> Qty {
         self.request.qty - self.filled
+    }
+    /// Its total quantity once all that was asked for has happened.
+    #[must_use]
+    pub fn qty_to_be(&self) -> Qty {
+        self.next_qty.or(self.change_pending).unwrap_or(self.request.qty)
     }
     /// Average fill price, if anything traded.
     #[must_use]
@@ -205,7 +216,9 @@ impl OrderStore {
             ReportKind::Modified { qty, kind } => {
                 order.request.qty = qty;
                 order.request.kind = kind;
+                order.change_pending = None;
             }
+            ReportKind::ModifyRejected(_) => order.change_pending = None,
             ReportKind::CancelRejected(_) => order.cancel_pending = false,
             _ => {}
         }

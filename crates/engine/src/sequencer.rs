@@ -17,14 +17,14 @@ use starling_core::fixed::Rounding;
 use starling_core::journal::{Digest, Header, JournalError, Kind, RunId, Writer};
 use starling_core::order::{Fill, OrderStatus, Report, ReportKind};
 use starling_core::{
-    AccountId, Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, InstrumentTable, OrderRequest, Price,
-    Qty, Quote, Side, StrategyId, Trade, UnixNanos,
+    AccountId, Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, InstrumentTable, OrderRequest,
+    PositionId, Price, Qty, Quote, Side, StrategyId, Trade, UnixNanos,
 };
 use starling_market::bar::PriceSide;
 use starling_market::bar::path::Walk;
 use starling_market::bar::{BarSeriesTable, BuildOptions, Sessions};
 
-use crate::ledger::{AccountSpec, FillOutcome, Ledger, LedgerError, Posting};
+use crate::ledger::{AccountSpec, FillOutcome, Ledger, LedgerError, PositionMode, Posting};
 use crate::marks::Marks;
 use crate::orders::{Order, OrderError, OrderStore};
 use crate::risk::{LimitFaults, RiskGate, RiskLimits, StateChange};
@@ -253,6 +253,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             reporting,
             instruments,
             currencies,
+            strategies: participants.iter().map(|p| p.name.clone()).collect(),
             venues,
             ledger,
         };
@@ -748,20 +749,25 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
                     self.cancel(*resting)?;
                 }
                 self.enlist(id, account, request, OrderStatus::Submitted)?;
-                // Children are known before their parent can fill.
-                while let Some(at) = self
-                    .outbox
-                    .iter()
-                    .position(|(_, i)| matches!(i, Intent::Submit { request, .. } if request.links.parent == Some(id)))
-                {
-                    if let Some((_, Intent::Submit { id, request })) = self.outbox.remove(at) {
-                        self.hold(id, account, request)?;
-                    }
-                }
+                self.hold_children(id)?;
                 self.venue.submit(self.world.now, approval.order, &mut self.reports);
                 Ok(())
             }
         }
+    }
+
+    /// Children are known before their parent can fill. Orders of the same strategy that stand before them go first:
+    /// the gate takes ids in rising order.
+    fn hold_children(&mut self, parent: ClientOrderId) -> Result<(), EngineError> {
+        let is_child =
+            |intent: &Intent| matches!(intent, Intent::Submit { request, .. } if request.links.parent == Some(parent));
+        let is_order = |intent: &Intent| matches!(intent, Intent::Submit { .. } | Intent::Twap { .. });
+        while self.outbox.iter().any(|(_, intent)| is_child(intent)) {
+            let next = self.outbox.iter().position(|(who, i)| *who == parent.strategy() && is_order(i));
+            let (strategy, intent) = next.and_then(|at| self.outbox.remove(at)).expect("the child itself is an order");
+            self.carry_out(strategy, intent)?;
+        }
+        Ok(())
     }
 
     /// A child of a live order is judged with it, and waits here for its fill.
@@ -837,9 +843,26 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
                     self.cancel(*resting)?;
                 }
                 self.record(Kind::Intent, &(id, qty, &kind))?;
+                if let Some(order) = self.world.orders.get_mut(id) {
+                    order.change_pending = Some(qty);
+                }
                 self.venue.modify(self.world.now, change.order, &mut self.reports);
                 Ok(())
             }
+        }
+    }
+
+    /// Brings an order to the total quantity that its ties leave it, now or when the venue has answered the change
+    /// before.
+    fn resize(&mut self, id: ClientOrderId, qty: Qty) -> Result<(), EngineError> {
+        let Some(order) = self.world.orders.get_mut(id) else { return Ok(()) };
+        if order.change_pending.is_some() {
+            order.next_qty = Some(qty);
+            Ok(())
+        } else if qty <= order.filled {
+            self.cancel(id)
+        } else {
+            self.modify(id, Some(qty), None)
         }
     }
 
@@ -906,9 +929,20 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         let strategy = report.order.strategy();
         let mut fill_update = None;
         if let ReportKind::Filled { fill, leaves } = report.kind {
+            // All that one order opens in a hedging account is one position, and so is all that its slices open.
+            let order = ended.as_ref().or_else(|| self.world.orders.get(report.order)).expect("applied above");
+            let booked = Fill { position: order.request.position, ..fill };
             let outcome =
-                self.world.ledger.post_fill(account, strategy, &fill, &self.world.marks, &mut self.postings)?;
+                self.world.ledger.post_fill(account, strategy, &booked, &self.world.marks, &mut self.postings)?;
+            let hedging = self.world.ledger.account(account).mode == PositionMode::Hedging;
+            if hedging && let Some(slicing) = self.slicings.get_mut(&report.order.get()) {
+                slicing.request.position = outcome.position;
+            }
             self.record_postings()?;
+            if let Some(order) = self.world.orders.get_mut(report.order) {
+                order.request.position = outcome.position;
+            }
+            self.venue.on_booked(account, &fill, outcome.position, hedging);
             self.counts.fills += 1;
             self.observer.on_fill(&self.world, &fill, &outcome);
             fill_update = Some(FillUpdate { fill, outcome, leaves });
@@ -918,6 +952,11 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         }
         if ended.is_some() {
             self.observer.on_order_end(&self.world, report.order, Some(transition.to));
+        }
+        if let ReportKind::Modified { .. } | ReportKind::ModifyRejected(_) = report.kind
+            && let Some(qty) = self.world.orders.get_mut(report.order).and_then(|order| order.next_qty.take())
+        {
+            self.resize(report.order, qty)?;
         }
         if self.world.orders.has_ties() || ended.as_ref().is_some_and(|o| o.request.links.oco_group != 0) {
             self.follow_ties(report.order, ended.as_ref(), fill_update.as_ref())?;
@@ -943,6 +982,9 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         ended: Option<&Order>,
         fill: Option<&FillUpdate>,
     ) -> Result<(), EngineError> {
+        if ended.is_none() && fill.is_none() {
+            return Ok(());
+        }
         let Some(source) = ended.or_else(|| self.world.orders.get(id)).cloned() else { return Ok(()) };
         let (group, strategy, instrument) = (source.request.links.oco_group, id.strategy(), source.request.instrument);
         let others: Vec<Order> =
@@ -958,8 +1000,11 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             } else if group != 0 && links.oco_group == group && other.id.strategy() == strategy {
                 match fill {
                     _ if ended.is_some() => self.cancel(other.id)?,
-                    Some(fill) if fill.fill.qty < other.leaves() => {
-                        self.modify(other.id, Some(other.request.qty - fill.fill.qty), None)?;
+                    Some(fill) if fill.fill.qty < other.qty_to_be() - other.filled => {
+                        if let Some(other) = self.world.orders.get_mut(other.id) {
+                            other.wanted -= fill.fill.qty;
+                        }
+                        self.resize(other.id, other.qty_to_be() - fill.fill.qty)?;
                     }
                     Some(_) => self.cancel(other.id)?,
                     None => {}
@@ -976,12 +1021,15 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
 
     /// A parent traded: its child goes out, or grows, to what the parent has filled.
     fn release(&mut self, child: &Order, parent_filled: Qty, fill: &FillUpdate) -> Result<(), EngineError> {
-        let qty = child.wanted.min(parent_filled);
         if child.status != OrderStatus::Held {
-            return self.modify(child.id, Some(Ord::max(qty, child.request.qty)), None);
+            // What its siblings have traded meanwhile was taken off `wanted`.
+            return self.resize(child.id, child.wanted.min(child.qty_to_be() + fill.fill.qty));
         }
+        let qty = child.wanted.min(parent_filled);
+        let unwinds =
+            (child.request.instrument, child.request.side) == (fill.fill.instrument, fill.fill.side.opposite());
         let position = match child.request.position {
-            starling_core::PositionId::NONE => fill.outcome.position,
+            PositionId::NONE if unwinds => fill.outcome.position,
             named => named,
         };
         let now = self.world.now;
@@ -1007,8 +1055,8 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         };
         if reducible.is_zero() {
             self.cancel(order.id)
-        } else if reducible < order.leaves() {
-            self.modify(order.id, Some(order.filled + reducible), None)
+        } else if reducible < order.qty_to_be() - order.filled {
+            self.resize(order.id, order.filled + reducible)
         } else {
             Ok(())
         }

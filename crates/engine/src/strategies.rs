@@ -7,9 +7,14 @@
 
 pub mod breakout;
 pub mod buy_and_hold;
+pub mod delta_neutral;
 pub mod ema_cross;
+pub mod ensemble;
+pub mod grid_maker;
 pub mod mean_reversion;
+pub mod mirror;
 pub mod momentum;
+pub mod pairs;
 pub mod parameter;
 pub mod portfolio;
 pub mod rebalance;
@@ -17,6 +22,7 @@ pub mod rules;
 pub mod scripted;
 pub mod signal;
 pub mod sizing;
+pub mod statistical_arbitrage;
 pub mod target;
 pub mod trend;
 
@@ -32,15 +38,21 @@ use crate::strategy::{Context, FillUpdate, OrderUpdate, Setup, Strategy, Strateg
 
 pub use breakout::Breakout;
 pub use buy_and_hold::BuyAndHold;
+pub use delta_neutral::DeltaNeutral;
 pub use ema_cross::EmaCross;
+pub use ensemble::{Ensemble, Member, MemberRule, Weighting};
+pub use grid_maker::{GridMaker, Spacing};
 pub use mean_reversion::MeanReversion;
+pub use mirror::{Leader, ListedFill, ListedSide, Mirror};
 pub use momentum::{Momentum, Otherwise};
+pub use pairs::{Cointegration, Hedge, Neutrality, Pairs};
 pub use parameter::{Exact, ParameterError, Span, Stamp};
 pub use portfolio::Weight;
 pub use rebalance::{Rebalance, Schedule};
 pub use rules::Rules;
 pub use scripted::Scripted;
 pub use sizing::Sizing;
+pub use statistical_arbitrage::{Reversion, StatisticalArbitrage};
 pub use target::{Direction, Execution, Flip, Stance, Target};
 pub use trend::{DirectionBy, Trend};
 
@@ -107,6 +119,12 @@ macro_rules! builtins {
             }
             fn assemble(&self) -> Builtin {
                 match self { $(Self::$variant(parameters) => Builtin::$variant(Box::new(parameters.build())),)+ }
+            }
+        }
+
+        impl std::fmt::Debug for Builtin {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$variant(_) => $name,)+ Self::Own(_) => "own" })
             }
         }
 
@@ -190,6 +208,12 @@ builtins! {
     "buy_and_hold" BuyAndHold(buy_and_hold::BuyAndHold): "Buys once and keeps: the yardstick of all others.";
     "rebalance" Rebalance(rebalance::Rebalance): "Brings several instruments back to fixed weights, by the calendar or on drift.";
     "scripted" Scripted(scripted::Scripted): "Orders, changes and cancels at given stamps or after given events.";
+    "pairs" Pairs(pairs::Pairs): "Trades the spread of two instruments back to its mean.";
+    "statistical_arbitrage" StatisticalArbitrage(statistical_arbitrage::StatisticalArbitrage): "Buys the losers and sells the winners of a basket, for as much long as short.";
+    "grid_maker" GridMaker(grid_maker::GridMaker): "Quotes a ladder of limit orders on both sides of the mid.";
+    "ensemble" Ensemble(ensemble::Ensemble): "Several rules vote on one instrument, and one position follows the vote.";
+    "mirror" Mirror(mirror::Mirror): "Holds what another strategy, another account or a list of fills holds, times a factor.";
+    "delta_neutral" DeltaNeutral(delta_neutral::DeltaNeutral): "Holds a spot position hedged by a perpetual or a future.";
     "rules" Rules(rules::Rules): "Conditions over features, written in the configuration.";
 }
 
@@ -210,11 +234,5 @@ impl StrategyConfig {
             faults if faults.is_empty() => Ok(self.assemble()),
             faults => Err(ConfigurationError { kind: self.kind(), faults }),
         }
-    }
-}
-
-impl std::fmt::Debug for Builtin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Builtin")
     }
 }

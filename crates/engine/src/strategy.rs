@@ -214,6 +214,19 @@ impl Setup<'_> {
             format!("no instrument `{name}` is declared; there are: {}", known.join(", ")).into()
         })
     }
+    /// Another strategy of the run by its name.
+    pub fn strategy_named(&self, name: &str) -> Result<StrategyId, StrategyError> {
+        self.world.strategy_by_name(name).ok_or_else(|| {
+            format!("no strategy `{name}` runs here; there are: {}", self.world.strategies.join(", ")).into()
+        })
+    }
+    /// The account of a name.
+    pub fn account_named(&self, name: &str) -> Result<AccountId, StrategyError> {
+        self.world.ledger.account_id(name).ok_or_else(|| {
+            let known: Vec<&str> = self.world.ledger.accounts().map(|(_, spec)| spec.name.as_str()).collect();
+            format!("no account `{name}` is declared; there are: {}", known.join(", ")).into()
+        })
+    }
     /// The terms of an instrument.
     #[must_use]
     pub fn terms(&self, instrument: InstrumentId) -> &Instrument {

@@ -1,10 +1,10 @@
 //! What the engine needs of a venue, simulated or real.
 //!
 //! Invariant: a venue takes only what risk approved, and answers with [`Report`]s; everything it says comes back through
-//! the sequencer. What it deliberately does not know: strategies, positions of the ledger, the journal.
+//! the sequencer. What it deliberately does not know: strategies, balances of the ledger, the journal.
 
-use starling_core::order::Report;
-use starling_core::{InstrumentId, Price, Qty, UnixNanos};
+use starling_core::order::{Fill, Report};
+use starling_core::{AccountId, InstrumentId, PositionId, Price, Qty, UnixNanos};
 
 use crate::risk::{ApprovedCancel, ApprovedModify, ApprovedOrder};
 
@@ -59,6 +59,9 @@ pub trait Venue {
     fn next_due(&self) -> UnixNanos;
     /// That moment has come.
     fn on_due(&mut self, now: UnixNanos, out: &mut Vec<Report>);
+    /// A fill of this venue was booked, on `position`: the name by which orders of a hedging account will call it. A
+    /// venue that numbers positions itself, or keeps no reduce-only orders, need not listen.
+    fn on_booked(&mut self, _account: AccountId, _fill: &Fill, _position: PositionId, _hedging: bool) {}
     /// The data has ended: orders that wait for a market meet the last one.
     fn on_end(&mut self, now: UnixNanos, out: &mut Vec<Report>);
     /// Its state as bytes, for a snapshot.

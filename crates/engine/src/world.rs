@@ -47,6 +47,8 @@ pub struct World {
     pub(crate) instruments: Arc<InstrumentTable>,
     pub(crate) currencies: Arc<CurrencyTable>,
     pub(crate) venues: Vec<String>,
+    /// Names of the strategies, by id.
+    pub(crate) strategies: Vec<String>,
     pub(crate) marks: Marks,
     pub(crate) ledger: Ledger,
     pub(crate) orders: OrderStore,
@@ -100,6 +102,11 @@ impl World {
     #[must_use]
     pub fn venues(&self) -> &[String] {
         &self.venues
+    }
+    /// The strategy of a name.
+    #[must_use]
+    pub fn strategy_by_name(&self, name: &str) -> Option<StrategyId> {
+        self.strategies.iter().position(|known| known == name).map(StrategyId::from)
     }
     /// An instrument's name: symbol, point, venue.
     #[must_use]

@@ -43,13 +43,12 @@ pub mod sizing;
 pub mod summary;
 pub mod tail;
 pub mod trade;
-pub mod unit_root;
 
 mod error;
-mod least_squares;
 mod normal;
 
 #[cfg(test)]
 mod golden;
 
 pub use error::StatsError;
+pub use starling_market::unit_root;

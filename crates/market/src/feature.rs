@@ -28,7 +28,7 @@ pub const STATES_MAX: usize = 4096;
 pub const HISTORY_BARS_MAX: usize = 4096;
 
 /// A feature's place in the [`FeatureSet`] that gave it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FeatureId(u32);
 
 impl FeatureId {

@@ -8,3 +8,4 @@ pub mod feature;
 pub mod feed;
 pub mod indicator;
 pub mod quality;
+pub mod unit_root;

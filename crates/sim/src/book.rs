@@ -162,7 +162,14 @@ impl Book {
     }
 
     /// The touch that an aggressive order of `side` trades against.
-    pub(crate) fn opposite(&mut self, side: Side) -> &mut Level {
+    pub(crate) fn opposite(&self, side: Side) -> &Level {
+        match side {
+            Side::Buy => &self.ask,
+            Side::Sell => &self.bid,
+        }
+    }
+    /// As [`Book::opposite`], to take from.
+    pub(crate) fn opposite_mut(&mut self, side: Side) -> &mut Level {
         match side {
             Side::Buy => &mut self.ask,
             Side::Sell => &mut self.bid,

@@ -1,7 +1,8 @@
 //! The simulated exchange: matching at the touch, for any number of venues and instruments.
 //!
 //! Invariant: one order is filled at most to its quantity, never better than the market stood, and never twice against
-//! the same displayed size (unless the model says so). The same steps and orders give the same reports.
+//! the same displayed size (unless the model says so); a reduce-only order never turns its position. Messages of one
+//! direction keep their order. The same steps and orders give the same reports. The rules stand in `docs/matching.md`.
 //! What it deliberately does not model yet: depth beyond the touch, and the queue ahead of a resting order; both need
 //! order-book data. What lies behind the touch is taken to be one tick worse and deep enough.
 
@@ -14,7 +15,8 @@ use starling_core::order::{
 };
 use starling_core::time::{DAY, SECOND};
 use starling_core::{
-    AccountId, ClientOrderId, CurrencyTable, InstrumentId, InstrumentTable, Money, OrderRequest, Price, Qty, UnixNanos,
+    AccountId, ClientOrderId, CurrencyTable, InstrumentId, InstrumentTable, Money, OrderRequest, PositionId, Price,
+    Qty, StrategyId, UnixNanos,
 };
 use starling_engine::risk::{ApprovedCancel, ApprovedModify, ApprovedOrder};
 use starling_engine::venue::{MarketStep, StepSource, Venue};
@@ -43,7 +45,10 @@ struct Resting {
     account: AccountId,
     request: OrderRequest,
     leaves: Qty,
+    strategy: StrategyId,
     arrival: u64,
+    /// When it reached the venue.
+    since: UnixNanos,
     place: Place,
     expires: UnixNanos,
     fees: FeeBasis,
@@ -59,6 +64,22 @@ enum Message {
     Report(Report),
 }
 
+/// When the last message of each direction arrives: none overtakes another on the same line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Line {
+    orders: UnixNanos,
+    reports: UnixNanos,
+}
+
+/// Whose quantity a reduce-only order may reduce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Holder {
+    /// Netting: the strategy's sum in the instrument.
+    Strategy(StrategyId),
+    /// Hedging: the position that the order names.
+    Position(PositionId),
+}
+
 /// Everything of the exchange that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
@@ -66,6 +87,12 @@ struct State {
     orders: BTreeMap<ClientOrderId, Resting>,
     in_flight: BTreeMap<(UnixNanos, u64), Message>,
     expiries: BTreeSet<(UnixNanos, ClientOrderId)>,
+    /// By venue.
+    lines: Vec<Line>,
+    /// What is held, by our own fills; without entries of zero.
+    held: BTreeMap<(AccountId, InstrumentId, Holder), Qty>,
+    /// Accounts in which orders name positions.
+    hedging: BTreeSet<AccountId>,
     /// Notional traded per account and venue, for tiers.
     traded: BTreeMap<(AccountId, u16), Money>,
     arrivals: u64,
@@ -111,6 +138,9 @@ impl Exchange {
             orders: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             expiries: BTreeSet::new(),
+            lines: vec![Line::default(); models.len()],
+            held: BTreeMap::new(),
+            hedging: BTreeSet::new(),
             traded: BTreeMap::new(),
             arrivals: 0,
             messages: 0,
@@ -158,7 +188,10 @@ impl Exchange {
         if latency.is_none() {
             out.push(report);
         } else {
-            report.ts_recv = now + latency.sample(&mut self.state.rng);
+            let sampled = now + latency.sample(&mut self.state.rng);
+            let last = &mut self.state.lines[self.instruments.get(instrument).venue.index()].reports;
+            *last = sampled.max(*last);
+            report.ts_recv = *last;
             self.post(report.ts_recv, Message::Report(report));
         }
     }
@@ -180,7 +213,10 @@ impl Exchange {
         if latency.is_none() {
             self.deliver(now, message, out);
         } else {
-            let due = now + latency.sample(&mut self.state.rng);
+            let sampled = now + latency.sample(&mut self.state.rng);
+            let last = &mut self.state.lines[self.instruments.get(instrument).venue.index()].orders;
+            *last = sampled.max(*last);
+            let due = *last;
             self.post(due, message);
         }
     }
@@ -223,7 +259,9 @@ impl Exchange {
         let resting = Resting {
             account,
             leaves: request.qty,
+            strategy: id.strategy(),
             arrival: self.state.arrivals,
+            since: now,
             place: Place::Waiting,
             expires,
             fees: FeeBasis::default(),
@@ -231,11 +269,19 @@ impl Exchange {
             request,
         };
         if self.model(request.instrument).activation == Activation::NextEvent || !book.live {
-            self.state.books[request.instrument.index()].waiting.push(id);
-            self.file(id, resting);
+            self.wait(id, resting);
         } else {
             self.enter(now, id, resting, out);
         }
+    }
+
+    /// Lets an order wait for the next step, behind those that arrived before it.
+    fn wait(&mut self, id: ClientOrderId, resting: Resting) {
+        let index = resting.request.instrument.index();
+        let orders = &self.state.orders;
+        let at = self.state.books[index].waiting.partition_point(|before| orders[before].arrival < resting.arrival);
+        self.state.books[index].waiting.insert(at, id);
+        self.file(id, resting);
     }
 
     /// Keeps an order at the exchange; its place in the book is the caller's doing.
@@ -267,68 +313,107 @@ impl Exchange {
     fn enter(&mut self, now: UnixNanos, id: ClientOrderId, mut resting: Resting, out: &mut Vec<Report>) {
         let request = resting.request;
         let (side, instrument) = (request.side, request.instrument);
-        let touch = self.state.books[instrument.index()].opposite(side).price;
-        let refused = match request.kind {
-            OrderKind::Limit { price } if request.post_only && !side.is_worse(touch, price) => {
-                Some(RejectReason::WouldTake)
-            }
-            OrderKind::Stop { trigger } | OrderKind::StopLimit { trigger, .. }
-                if self.model(instrument).refuse_passed_triggers && !side.opposite().is_worse(touch, trigger) =>
-            {
-                Some(RejectReason::TriggerPassed)
-            }
-            OrderKind::MarketIfTouched { trigger } | OrderKind::LimitIfTouched { trigger, .. }
-                if self.model(instrument).refuse_passed_triggers && !side.is_worse(touch, trigger) =>
-            {
-                Some(RejectReason::TriggerPassed)
-            }
+        let touch = self.touch(instrument, side);
+        let passed = request.kind.trigger().is_some_and(|trigger| has_passed(side, &request.kind, trigger, touch));
+        let limit = match request.kind {
+            OrderKind::Limit { price } => Some(price),
             _ => None,
         };
-        if let Some(why) = refused {
-            return self.reject(&request, id, now, why, out);
-        }
-        if request.tif == TimeInForce::Fok && self.available(&request, touch) < request.qty {
-            return self.reject(&request, id, now, RejectReason::NotWhole, out);
+        let takes = !request.kind.is_conditional() && limit.is_none_or(|limit| !side.is_worse(touch, limit));
+        let refused = if request.reduce_only && self.reducible(&resting).is_zero() {
+            Some(RejectReason::WouldIncrease)
+        } else if request.post_only && takes {
+            Some(RejectReason::WouldTake)
+        } else if passed && self.model(instrument).refuse_passed_triggers {
+            Some(RejectReason::TriggerPassed)
+        } else if request.tif == TimeInForce::Fok
+            && !request.kind.is_conditional()
+            && self.available(&resting, limit, touch) < resting.leaves
+        {
+            Some(RejectReason::NotWhole)
+        } else {
+            None
+        };
+        match refused {
+            // An order that was changed while it waited is accepted already.
+            Some(_) if resting.accepted => return self.emit(instrument, id, now, ReportKind::Canceled, out),
+            Some(why) => return self.reject(&request, id, now, why, out),
+            None if !resting.accepted => self.emit(instrument, id, now, ReportKind::Accepted, out),
+            None => {}
         }
         resting.accepted = true;
-        self.emit(instrument, id, now, ReportKind::Accepted, out);
         match request.kind {
             OrderKind::Market => self.take(now, id, resting, None, Against::Touch, out),
             OrderKind::Limit { price } => self.work(now, id, resting, price, Against::Touch, out),
             OrderKind::Stop { trigger } | OrderKind::StopLimit { trigger, .. } => {
-                if side.opposite().is_worse(touch, trigger) {
-                    self.rest(id, resting, Queue::Stop, trigger);
-                } else {
+                if passed {
                     self.trigger(now, id, resting, Against::Touch, out);
+                } else {
+                    self.rest(id, resting, Queue::Stop, trigger);
                 }
             }
             OrderKind::MarketIfTouched { trigger } | OrderKind::LimitIfTouched { trigger, .. } => {
-                if side.is_worse(touch, trigger) {
-                    self.rest(id, resting, Queue::Touch, trigger);
-                } else {
+                if passed {
                     self.trigger(now, id, resting, Against::Touch, out);
+                } else {
+                    self.rest(id, resting, Queue::Touch, trigger);
                 }
             }
             OrderKind::TrailingStop { offset, trigger } | OrderKind::TrailingStopLimit { offset, trigger, .. } => {
                 let from = trigger.unwrap_or_else(|| self.trail(instrument, side, touch, offset));
                 resting.place = Place::Trailing(Some(from));
-                self.state.books[instrument.index()].trailing.push(id);
-                self.file(id, resting);
+                if passed {
+                    self.trigger(now, id, resting, Against::Touch, out);
+                } else {
+                    self.follow(id, resting);
+                }
             }
         }
     }
 
-    /// What a limit order could trade at once: a market order takes what it needs behind the touch.
-    fn available(&self, request: &OrderRequest, touch: Price) -> Qty {
-        let book = &self.state.books[request.instrument.index()];
-        let level = if request.side == Side::Buy { book.ask } else { book.bid };
-        match request.kind {
-            OrderKind::Limit { price } if request.side.is_worse(touch, price) => Qty::ZERO,
-            OrderKind::Limit { price } => {
-                let next = request.side.worsen(touch, self.instruments.get(request.instrument).tick);
-                if request.side.is_worse(next, price) { self.usable(request.instrument, level) } else { Qty::MAX }
+    /// The price of the touch that an order of `side` trades against.
+    fn touch(&self, instrument: InstrumentId, side: Side) -> Price {
+        self.state.books[instrument.index()].opposite(side).price
+    }
+
+    /// What an order could trade at once in a market at `market`: behind the touch there is whatever it needs.
+    fn available(&self, resting: &Resting, limit: Option<Price>, market: Price) -> Qty {
+        let OrderRequest { instrument, side, .. } = resting.request;
+        let next = side.worsen(market, self.instruments.get(instrument).tick);
+        let there = match limit {
+            Some(limit) if side.is_worse(market, limit) => Qty::ZERO,
+            Some(limit) if side.is_worse(next, limit) => {
+                self.usable(instrument, *self.state.books[instrument.index()].opposite(side))
             }
             _ => Qty::MAX,
+        };
+        there.min(self.reducible(resting))
+    }
+
+    /// The most that an order may trade for its position's sake; without reduce-only, anything.
+    fn reducible(&self, resting: &Resting) -> Qty {
+        let OrderRequest { instrument, side, position, reduce_only, .. } = resting.request;
+        if !reduce_only {
+            return Qty::MAX;
+        }
+        let holder = match self.state.hedging.contains(&resting.account) {
+            true => Holder::Position(position),
+            false => Holder::Strategy(resting.strategy),
+        };
+        let held = self.state.held.get(&(resting.account, instrument, holder)).copied().unwrap_or_default();
+        match side {
+            Side::Buy if held.is_negative() => held.abs(),
+            Side::Sell if held.is_positive() => held,
+            _ => Qty::ZERO,
+        }
+    }
+
+    fn hold(&mut self, account: AccountId, instrument: InstrumentId, holder: Holder, change: Qty) {
+        let key = (account, instrument, holder);
+        let held = self.state.held.entry(key).or_default();
+        *held += change;
+        if held.is_zero() {
+            self.state.held.remove(&key);
         }
     }
 
@@ -361,6 +446,12 @@ impl Exchange {
         self.file(id, resting);
     }
 
+    /// Keeps a trailing stop.
+    fn follow(&mut self, id: ClientOrderId, resting: Resting) {
+        self.state.books[resting.request.instrument.index()].trailing.push(id);
+        self.file(id, resting);
+    }
+
     /// A trigger was reached: the order becomes what it sleeps as.
     fn trigger(
         &mut self,
@@ -370,19 +461,27 @@ impl Exchange {
         against: Against,
         out: &mut Vec<Report>,
     ) {
-        self.emit(resting.request.instrument, id, now, ReportKind::Triggered, out);
-        match resting.request.kind {
-            OrderKind::StopLimit { price, .. } | OrderKind::LimitIfTouched { price, .. } => {
-                self.work(now, id, resting, price, against, out);
+        let OrderRequest { instrument, side, kind, tif, post_only, .. } = resting.request;
+        self.emit(instrument, id, now, ReportKind::Triggered, out);
+        let limit = match (kind, resting.place) {
+            (OrderKind::TrailingStopLimit { limit_offset, .. }, Place::Trailing(Some(trigger))) => {
+                Some(side.worsen(trigger, limit_offset))
             }
-            OrderKind::TrailingStopLimit { limit_offset, .. } => {
-                let Place::Trailing(Some(trigger)) = resting.place else {
-                    unreachable!("a trailing stop has a trigger")
-                };
-                let price = resting.request.side.worsen(trigger, limit_offset);
-                self.work(now, id, resting, price, against, out);
-            }
-            _ => self.take(now, id, resting, None, against, out),
+            _ => kind.limit(),
+        };
+        let market = match against {
+            Against::Touch => self.touch(instrument, side),
+            Against::Price(price) => price,
+        };
+        let takes = limit.is_none_or(|limit| !side.is_worse(market, limit));
+        // What would have been refused of a plain order ends one that was accepted before.
+        if (post_only && takes) || (tif == TimeInForce::Fok && self.available(&resting, limit, market) < resting.leaves)
+        {
+            return self.emit(instrument, id, now, ReportKind::Canceled, out);
+        }
+        match limit {
+            Some(price) => self.work(now, id, resting, price, against, out),
+            None => self.take(now, id, resting, None, against, out),
         }
     }
 
@@ -399,7 +498,7 @@ impl Exchange {
         let side = resting.request.side;
         let market = match against {
             Against::Price(market) => market,
-            Against::Touch => self.state.books[resting.request.instrument.index()].opposite(side).price,
+            Against::Touch => self.touch(resting.request.instrument, side),
         };
         if side.is_worse(market, price) {
             if resting.request.tif == TimeInForce::Ioc {
@@ -432,25 +531,42 @@ impl Exchange {
             Against::Price(price) => price,
         };
         let held = |price: Price| limit.map_or(price, |l| if side.is_worse(price, l) { l } else { price });
-        let first = resting.leaves.min(self.usable(instrument, level));
+        let first = resting.leaves.min(self.usable(instrument, level)).min(self.reducible(&resting));
         if first.is_positive() {
             if consume {
-                self.state.books[instrument.index()].opposite(side).left -= first;
+                self.state.books[instrument.index()].opposite_mut(side).left -= first;
             }
             let at = held(self.slip(slippage, side, price, tick));
             self.fill(now, id, &mut resting, first, at, Liquidity::Taker, out);
         }
         let next = side.worsen(price, tick);
         let reaches = limit.is_none_or(|l| !side.is_worse(next, l)) && tif != TimeInForce::Ioc;
-        if resting.leaves.is_positive() && reaches {
-            let (rest, at) = (resting.leaves, held(self.slip(slippage, side, next, tick)));
+        let rest = resting.leaves.min(self.reducible(&resting));
+        if rest.is_positive() && reaches {
+            let at = held(self.slip(slippage, side, next, tick));
             self.fill(now, id, &mut resting, rest, at, Liquidity::Taker, out);
         }
         if resting.leaves.is_positive() {
             match limit {
-                Some(price) if tif != TimeInForce::Ioc => self.rest(id, resting, Queue::Limit, price),
+                Some(price) if tif != TimeInForce::Ioc => self.rest_or_end(now, id, resting, price, out),
                 _ => self.emit(instrument, id, now, ReportKind::Canceled, out),
             }
+        }
+    }
+
+    /// What is left of a limit order after a fill rests, or ends where nothing is left to reduce.
+    fn rest_or_end(
+        &mut self,
+        now: UnixNanos,
+        id: ClientOrderId,
+        resting: Resting,
+        price: Price,
+        out: &mut Vec<Report>,
+    ) {
+        if self.reducible(&resting).is_zero() {
+            self.emit(resting.request.instrument, id, now, ReportKind::Canceled, out);
+        } else {
+            self.rest(id, resting, Queue::Limit, price);
         }
     }
 
@@ -478,6 +594,11 @@ impl Exchange {
         let fee = model.fees.charge(instrument, (qty, price, liquidity), *traded, digits, &mut resting.fees);
         *traded += resting.fees.notional - before;
         resting.leaves -= qty;
+        let (account, signed) = (resting.account, request.side.signed(qty));
+        self.hold(account, request.instrument, Holder::Strategy(resting.strategy), signed);
+        if request.position != PositionId::NONE && self.state.hedging.contains(&account) {
+            self.hold(account, request.instrument, Holder::Position(request.position), signed);
+        }
         self.state.trades += 1;
         let fill = Fill {
             order: id,
@@ -504,58 +625,89 @@ impl Exchange {
         kind: OrderKind,
         out: &mut Vec<Report>,
     ) {
-        let known = self.state.orders.get(&id).map(|r| (r.request, r.leaves, r.arrival, r.place));
-        let Some((request, leaves, arrival, place)) = known else {
-            return self.emit(instrument, id, now, ReportKind::ModifyRejected(RejectReason::UnknownOrder), out);
+        let refused = match self.state.orders.get(&id) {
+            None => Some(RejectReason::UnknownOrder),
+            Some(resting) => self.change_refused(resting, qty, kind),
         };
-        let traded = request.qty - leaves;
-        if std::mem::discriminant(&kind) != std::mem::discriminant(&request.kind) || qty <= traded {
-            return self.emit(instrument, id, now, ReportKind::ModifyRejected(RejectReason::Increment), out);
+        if let Some(why) = refused {
+            return self.emit(instrument, id, now, ReportKind::ModifyRejected(why), out);
         }
-        let Some(mut resting) = self.unfile(id) else { return };
+        let mut resting = self.unfile(id).expect("found above");
+        let (before, leaves, place) = (resting.request.kind, resting.leaves, resting.place);
+        resting.leaves = qty - (resting.request.qty - leaves);
         resting.request.qty = qty;
         resting.request.kind = kind;
-        resting.leaves = qty - traded;
         // Only a smaller quantity at the same price keeps its place in the queue.
-        if kind != request.kind || resting.leaves > leaves {
+        if kind != before || resting.leaves > leaves {
             self.state.arrivals += 1;
             resting.arrival = self.state.arrivals;
-        } else {
-            resting.arrival = arrival;
         }
-        if matches!(place, Place::Waiting) {
-            // It has not met the market yet: it is accepted, and changed, when it does.
-            self.state.books[instrument.index()].waiting.push(id);
-            if !resting.accepted {
-                resting.accepted = true;
-                self.emit(instrument, id, now, ReportKind::Accepted, out);
-            }
-            self.emit(instrument, id, now, ReportKind::Modified { qty, kind }, out);
-            return self.file(id, resting);
+        if !resting.accepted {
+            resting.accepted = true;
+            self.emit(instrument, id, now, ReportKind::Accepted, out);
         }
         self.emit(instrument, id, now, ReportKind::Modified { qty, kind }, out);
-        match (place, kind) {
-            (Place::Queue(Queue::Limit, price), OrderKind::Limit { price: new }) => {
+        let side = resting.request.side;
+        let touch = self.touch(instrument, side);
+        match place {
+            Place::Waiting => self.wait(id, resting),
+            Place::Queue(Queue::Limit, price) => {
+                let new = changed_limit(side, price, &before, &kind);
                 if new == price {
                     self.rest(id, resting, Queue::Limit, price);
                 } else {
                     self.work(now, id, resting, new, Against::Touch, out);
                 }
             }
-            (Place::Queue(Queue::Limit, _), _) => {
-                let price = kind.limit().unwrap_or_default();
-                self.work(now, id, resting, price, Against::Touch, out);
-            }
-            (Place::Queue(queue, _), _) => {
+            Place::Queue(queue, _) => {
                 let trigger = kind.trigger().expect("an order in a trigger queue has a trigger");
-                self.rest(id, resting, queue, trigger);
+                if kind != before && has_passed(side, &kind, trigger, touch) {
+                    self.trigger(now, id, resting, Against::Touch, out);
+                } else {
+                    self.rest(id, resting, queue, trigger);
+                }
             }
-            (Place::Trailing(at), _) => {
-                resting.place = Place::Trailing(kind.trigger().or(at));
-                self.state.books[instrument.index()].trailing.push(id);
-                self.file(id, resting);
+            Place::Trailing(at) => {
+                // A trigger that the market has moved stays where it is, unless the change names another.
+                let named = kind.trigger().filter(|new| before.trigger() != Some(*new));
+                resting.place = Place::Trailing(named.or(at));
+                if named.is_some_and(|trigger| has_passed(side, &kind, trigger, touch)) {
+                    self.trigger(now, id, resting, Against::Touch, out);
+                } else {
+                    self.follow(id, resting);
+                }
             }
-            (Place::Waiting, _) => unreachable!("handled above"),
+        }
+    }
+
+    /// Why a change is impossible, if it is.
+    fn change_refused(&self, resting: &Resting, qty: Qty, kind: OrderKind) -> Option<RejectReason> {
+        let OrderRequest { instrument, side, kind: before, qty: total, post_only, .. } = resting.request;
+        let book = &self.state.books[instrument.index()];
+        if std::mem::discriminant(&kind) != std::mem::discriminant(&before) || qty <= total - resting.leaves {
+            return Some(RejectReason::Increment);
+        }
+        if !book.open && (kind != before || qty > total) {
+            return Some(RejectReason::NotTrading);
+        }
+        let touch = book.opposite(side).price;
+        match resting.place {
+            Place::Waiting => None,
+            Place::Queue(Queue::Limit, price) => {
+                let new = changed_limit(side, price, &before, &kind);
+                if waking(&kind) != waking(&before) {
+                    Some(RejectReason::TriggerPassed)
+                } else if post_only && new != price && !side.is_worse(touch, new) {
+                    Some(RejectReason::WouldTake)
+                } else {
+                    None
+                }
+            }
+            Place::Queue(..) | Place::Trailing(_) => {
+                let named = kind.trigger().filter(|new| before.trigger() != Some(*new));
+                let passed = named.is_some_and(|trigger| has_passed(side, &kind, trigger, touch));
+                (passed && self.model(instrument).refuse_passed_triggers).then_some(RejectReason::TriggerPassed)
+            }
         }
     }
 
@@ -574,35 +726,21 @@ impl Exchange {
         self.emit(resting.request.instrument, id, now, kind, out);
     }
 
-    /// Waiting orders meet the market, in order of arrival.
-    fn admit_waiting(&mut self, now: UnixNanos, instrument: InstrumentId, out: &mut Vec<Report>) {
+    /// Waiting orders meet the market, in order of arrival. A bar that ended when an order came is the past for it: its
+    /// prices are not to be had any more.
+    fn admit_waiting(&mut self, now: UnixNanos, instrument: InstrumentId, is_bar: bool, out: &mut Vec<Report>) {
         let waiting = std::mem::take(&mut self.state.books[instrument.index()].waiting);
         for id in waiting {
+            if is_bar && self.state.orders.get(&id).is_some_and(|resting| resting.since == now) {
+                self.state.books[instrument.index()].waiting.push(id);
+                continue;
+            }
             let Some(resting) = self.state.orders.remove(&id) else { continue };
             if resting.expires < UnixNanos::MAX {
                 self.state.expiries.remove(&(resting.expires, id));
                 self.update_due();
             }
-            if resting.accepted {
-                self.enter_accepted(now, id, resting, out);
-            } else {
-                self.enter(now, id, resting, out);
-            }
-        }
-    }
-
-    /// As [`Exchange::enter`], for an order that was changed while it waited and so is accepted already: what would have
-    /// been a refusal is a cancellation.
-    fn enter_accepted(&mut self, now: UnixNanos, id: ClientOrderId, resting: Resting, out: &mut Vec<Report>) {
-        let mut reports = Vec::new();
-        self.enter(now, id, resting, &mut reports);
-        for mut report in reports {
-            match report.kind {
-                ReportKind::Accepted if report.order == id => continue,
-                ReportKind::Rejected(_) if report.order == id => report.kind = ReportKind::Canceled,
-                _ => {}
-            }
-            out.push(report);
+            self.enter(now, id, resting, out);
         }
     }
 
@@ -619,7 +757,12 @@ impl Exchange {
                 let level = *self.state.books[index].opposite(side);
                 // A print can only have filled as much as it printed.
                 let usable = if print { print_left } else { self.usable(step.instrument, level) };
-                let qty = resting.leaves.min(usable);
+                let reducible = self.reducible(&resting);
+                if reducible.is_zero() {
+                    self.emit(step.instrument, id, step.ts, ReportKind::Canceled, out);
+                    continue;
+                }
+                let qty = resting.leaves.min(usable).min(reducible);
                 if !qty.is_positive() {
                     self.rest(id, resting, Queue::Limit, price);
                     exhausted[usize::from(side == Side::Sell)] = true;
@@ -628,13 +771,12 @@ impl Exchange {
                 if print {
                     print_left -= qty;
                 } else if self.model(step.instrument).consume_liquidity {
-                    let level = self.state.books[index].opposite(side);
-                    level.left -= qty;
+                    self.state.books[index].opposite_mut(side).left -= qty;
                 }
                 self.fill(step.ts, id, &mut resting, qty, price, Liquidity::Maker, out);
                 if resting.leaves.is_positive() {
-                    self.rest(id, resting, Queue::Limit, price);
-                    exhausted[usize::from(side == Side::Sell)] = true;
+                    exhausted[usize::from(side == Side::Sell)] |= qty == usable;
+                    self.rest_or_end(step.ts, id, resting, price, out);
                 }
             } else {
                 let from = if side == Side::Buy { before.1 } else { before.0 };
@@ -714,6 +856,34 @@ impl Exchange {
     }
 }
 
+/// True if a market at `touch` has reached the trigger of an order of this kind.
+fn has_passed(side: Side, kind: &OrderKind, trigger: Price, touch: Price) -> bool {
+    match kind {
+        OrderKind::MarketIfTouched { .. } | OrderKind::LimitIfTouched { .. } => !side.is_worse(touch, trigger),
+        _ => !side.opposite().is_worse(touch, trigger),
+    }
+}
+
+/// What of a kind says when it wakes.
+fn waking(kind: &OrderKind) -> (Option<Price>, Option<TrailOffset>) {
+    let offset = match *kind {
+        OrderKind::TrailingStop { offset, .. } | OrderKind::TrailingStopLimit { offset, .. } => Some(offset),
+        _ => None,
+    };
+    (kind.trigger(), offset)
+}
+
+/// Where an order that rests at `price` will rest after a change of its kind.
+fn changed_limit(side: Side, price: Price, before: &OrderKind, kind: &OrderKind) -> Price {
+    match (*before, *kind) {
+        (
+            OrderKind::TrailingStopLimit { limit_offset: old, .. },
+            OrderKind::TrailingStopLimit { limit_offset: new, .. },
+        ) => side.worsen(price, new - old),
+        _ => kind.limit().unwrap_or(price),
+    }
+}
+
 fn is_between(price: Price, a: Price, b: Price) -> bool {
     (a.min(b)..=Ord::max(a, b)).contains(&price)
 }
@@ -764,7 +934,8 @@ impl Venue for Exchange {
             self.trail_all(step, before, out);
         }
         // A waiting order meets what the step brought, after those that rested before it.
-        self.admit_waiting(step.ts, step.instrument, out);
+        let is_bar = matches!(step.source, StepSource::BarOpen | StepSource::BarWithin);
+        self.admit_waiting(step.ts, step.instrument, is_bar, out);
     }
 
     #[inline]
@@ -817,12 +988,31 @@ impl Venue for Exchange {
         }
     }
 
-    fn on_end(&mut self, now: UnixNanos, out: &mut Vec<Report>) {
-        for index in 0..self.state.books.len() {
-            if self.state.books[index].live && !self.state.books[index].waiting.is_empty() {
-                self.admit_waiting(now, InstrumentId::from(index), out);
+    fn on_booked(&mut self, account: AccountId, fill: &Fill, position: PositionId, hedging: bool) {
+        if hedging {
+            self.state.hedging.insert(account);
+            if fill.position == PositionId::NONE {
+                self.hold(account, fill.instrument, Holder::Position(position), fill.side.signed(fill.qty));
             }
         }
+    }
+
+    fn on_end(&mut self, now: UnixNanos, out: &mut Vec<Report>) {
+        // What is on its way arrives, though later than the data lasts; then what waits meets the last market.
+        loop {
+            while let Some((_, message)) = self.state.in_flight.pop_first() {
+                self.deliver(now, message, out);
+            }
+            for index in 0..self.state.books.len() {
+                if self.state.books[index].live && !self.state.books[index].waiting.is_empty() {
+                    self.admit_waiting(now, InstrumentId::from(index), false, out);
+                }
+            }
+            if self.state.in_flight.is_empty() {
+                break;
+            }
+        }
+        self.update_due();
     }
 
     fn save(&self) -> Vec<u8> {

@@ -139,10 +139,11 @@ impl FeeModel {
                 Liquidity::Maker => maker,
                 Liquidity::Taker => taker,
             };
-            instrument.rated_notional(qty, price, rate, digits, rounding)
+            instrument.rated_notional(qty, price.abs(), rate, digits, rounding)
         };
         basis.qty += qty;
-        basis.notional += instrument.notional(qty, price, 9, rounding);
+        // At a negative price, too, trading costs.
+        basis.notional += instrument.notional(qty, price.abs(), 9, rounding);
         let fee = match self {
             Self::Instrument => rated(instrument.maker_fee, instrument.taker_fee),
             Self::Free => Money::ZERO,

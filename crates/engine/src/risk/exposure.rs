@@ -114,6 +114,8 @@ pub(super) struct OrderRecord {
     pub(super) counted: Claim,
     /// Waits for a parent that it can only unwind, and claims nothing until released.
     pub(super) held: bool,
+    /// Waits for its parent, whatever it claims.
+    pub(super) parked: bool,
     /// Nobody can tell what became of it.
     pub(super) unknown: bool,
     /// The price it stands at among our resting orders.

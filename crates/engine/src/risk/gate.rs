@@ -430,6 +430,7 @@ impl RiskGate {
             pending: None,
             counted: Claim::default(),
             held: candidate.covered,
+            parked: request.links.parent.is_some_and(|parent| self.state.orders.find(parent).is_some()),
             unknown: false,
             resting,
             next: 0,
@@ -711,15 +712,23 @@ impl RiskGate {
         position: PositionId,
     ) -> Option<ApprovedOrder> {
         let place = self.state.orders.find(id)?;
-        let order = self.state.orders.get_mut(place);
-        if !std::mem::take(&mut order.held) {
+        let mut order = *self.state.orders.get(place);
+        if !order.parked {
             return None;
         }
+        // The position is part of what groups orders, so the order leaves its group and joins the right one.
+        let (at, old, new) = self.state.orders.remove(place);
+        self.replace(view, at, &old, &new);
+        order.parked = false;
+        order.held = false;
+        order.counted = Claim::default();
         order.request.qty = order.request.qty.min(qty);
         order.request.position = position;
+        order.terms.qty = order.request.qty;
         let (request, account) = (order.request, order.account);
-        order.terms.qty = request.qty;
-        let order = *order;
+        let (old, new) = self.state.orders.insert(order);
+        self.replace(view, order.standing(), &old, &new);
+        let place = self.state.orders.find(id).expect("just inserted");
         let claim = self.claim_of(view, &order);
         self.state.orders.get_mut(place).terms = terms_of(&request, order.leaves(), claim);
         self.recount(view, place);

@@ -1,7 +1,8 @@
 //! Parameters: exact numbers as people write them, and the faults that a check finds.
 //!
-//! Invariant: a check reports every fault there is, not the first. What it deliberately does not do: take a TOML float
-//! for an exact number; `0.1` in quotes is a tenth, without quotes it is 3602879701896397 / 2^55.
+//! Invariant: a check reports every fault there is, not the first; an exact number is the decimal that was written, with
+//! or without quotes. What it deliberately does not do: guess; a float that had more digits than a float can tell is
+//! refused.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -89,7 +90,14 @@ impl Faults {
     }
 }
 
-/// A fixed-point number in a configuration: a decimal in quotes (`"0.001"`), or a whole number with or without them.
+/// Significant decimal digits that survive a way through binary64 and back (`DBL_DIG` of C).
+const FLOAT_DIGITS: usize = 15;
+
+/// A fixed-point number in a configuration: a decimal, with quotes (`"0.001"`) or without.
+///
+/// A decimal of at most 15 significant digits is the shortest that reads back as its own binary64, so without quotes it
+/// is told exactly by that shortest text (Steele & White 1990; C11 5.2.4.2.2). A float that needs more is refused, since
+/// what was written is not known any more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Exact<T>(pub T);
 
@@ -125,7 +133,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Exact<T> {
         impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Decimal<T> {
             type Value = Exact<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a decimal number in quotes, as \"0.001\", or a whole number")
+                f.write_str("a decimal number, as 0.001 or \"0.001\"")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Exact<T>, E> {
                 text.parse().map(Exact).map_err(E::custom)
@@ -135,6 +143,17 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Exact<T> {
             }
             fn visit_u64<E: Error>(self, whole: u64) -> Result<Exact<T>, E> {
                 self.visit_str(&whole.to_string())
+            }
+            fn visit_f64<E: Error>(self, float: f64) -> Result<Exact<T>, E> {
+                let text = float.to_string();
+                let significant = text.trim_start_matches(['-', '0', '.']);
+                let significant = if text.contains('.') { significant } else { significant.trim_end_matches('0') };
+                let digits = significant.bytes().filter(u8::is_ascii_digit).count();
+                if !float.is_finite() || digits > FLOAT_DIGITS {
+                    let why = "is no exact number; write the decimal in quotes, as \"0.001\"";
+                    return Err(E::custom(format_args!("{text} {why}")));
+                }
+                self.visit_str(&text)
             }
         }
         deserializer.deserialize_any(Decimal(PhantomData))
@@ -150,7 +169,7 @@ impl<T> schemars::JsonSchema for Exact<T> {
         "Exact".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "integer"] })
+        schemars::json_schema!({ "type": ["string", "number"] })
     }
 }
 
@@ -361,14 +380,34 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// What has at most 15 digits comes back from a float as it was written.
+        #[test]
+        fn a_float_is_the_decimal_that_was_written(units in -999_999_999_999_999_i64..=999_999_999_999_999) {
+            let text = Qty::from_units(units).to_string();
+            let float = if text.contains('.') { text.clone() } else { format!("{text}.0") };
+            let read = toml::from_str::<Table>(&format!("qty = {float}")).unwrap();
+            proptest::prop_assert_eq!(read.qty.0, Qty::from_units(units));
+        }
+    }
+
     #[test]
-    fn exact_numbers_are_quoted_or_whole() {
+    fn exact_numbers_are_decimals_with_or_without_quotes() {
         let read = |text: &str| toml::from_str::<Table>(text).map(|t| t.qty.0);
         assert_eq!(read("qty = \"0.001\"").unwrap(), Qty::from_units(1_000_000));
         assert_eq!(read("qty = 1000000").unwrap(), Qty::from_int(1_000_000));
         assert_eq!(read("qty = -3").unwrap(), Qty::from_int(-3));
-        let fault = read("qty = 0.001").unwrap_err().to_string();
-        assert!(fault.contains("in quotes"), "{fault}");
+        for text in ["0.001", "0.1", "-2.5e-4", "123456.789012345", "0.000000001", "1e3", "9e9", "0.0", "-0.0"] {
+            let exact = |text: &str| text.parse::<f64>().unwrap().to_string().parse::<Qty>().unwrap();
+            assert_eq!(read(&format!("qty = {text}")).unwrap(), exact(text), "{text}");
+        }
+        assert_eq!(read("qty = 0.1").unwrap(), Qty::from_units(100_000_000));
+        // Two decimals of 17 digits that are one float: which of them was written, nobody knows.
+        for text in ["0.10000000000000003", "1234567.1234567891", "0.30000000000000004", "inf", "nan"] {
+            let fault = read(&format!("qty = {text}")).unwrap_err().to_string();
+            assert!(fault.contains("in quotes"), "{fault}");
+        }
+        assert!(read("qty = 0.0000000001").unwrap_err().to_string().contains("9 decimal places"));
         assert!(read("qty = \"0.0000000001\"").unwrap_err().to_string().contains("9 decimal places"));
         let table = Table { qty: Exact("12.5".parse().unwrap()) };
         assert_eq!(toml::from_str::<Table>(&toml::to_string(&table).unwrap()).unwrap(), table);

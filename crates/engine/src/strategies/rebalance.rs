@@ -199,3 +199,24 @@ impl Strategy for Rebalancer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_belongs_to_the_period_that_it_ends_in() {
+        let midnight = |month, day| UnixNanos::from_civil(2024, month, day).unwrap();
+        // 2024-01-29 and 2024-02-05 are Mondays; a bar that closes at midnight is the last of the day before.
+        for (schedule, first, next) in [
+            (Schedule::Day, midnight(2, 1), midnight(2, 2)),
+            (Schedule::Week, midnight(1, 29), midnight(2, 5)),
+            (Schedule::Month, midnight(2, 1), midnight(3, 1)),
+        ] {
+            let period = schedule.period(next);
+            assert_eq!(schedule.period(first + 1), period, "{schedule:?}");
+            assert_ne!(schedule.period(first), period, "{schedule:?}");
+            assert_ne!(schedule.period(next + 1), period, "{schedule:?}");
+        }
+    }
+}

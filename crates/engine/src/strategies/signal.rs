@@ -6,7 +6,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use starling_core::{Bar, BarSeriesId, InstrumentId, Qty};
+use starling_core::{Bar, BarSeriesId, InstrumentId, Price, Qty};
 use starling_market::bar::BarSpec;
 use starling_market::feature::FeatureId;
 
@@ -74,6 +74,15 @@ pub struct View<'a> {
     pub position: Qty,
     /// Bars closed since the position took its stance, the one in hand included; 0 if flat.
     pub bars_in_position: u64,
+    /// Entry of a position on paper; `None` for the one that is really held.
+    paper: Option<Option<Price>>,
+}
+
+impl<'a> View<'a> {
+    /// The same bar as one sees it who holds another position, on paper.
+    pub(super) fn on_paper(&self, position: Qty, bars_in_position: u64, entry: Option<Price>) -> View<'a> {
+        View { position, bars_in_position, paper: Some(entry), ..*self }
+    }
 }
 
 impl View<'_> {
@@ -101,7 +110,8 @@ impl View<'_> {
     /// Average entry price, in price units; `None` if flat.
     #[must_use]
     pub fn entry(&self) -> Option<f64> {
-        self.ctx.entry(self.instrument).map(|price| price.to_f64())
+        let entry = self.paper.unwrap_or_else(|| self.ctx.entry(self.instrument));
+        entry.map(|price| price.to_f64())
     }
     /// Equity of the account, in its base or the settlement currency; `None` if it cannot be valued.
     #[must_use]
@@ -187,7 +197,15 @@ impl<R: Rule> Strategy for Signal<R> {
             _ => 1,
         };
         self.stance = stance;
-        let view = View { ctx, series: bar.series, instrument, bar, position, bars_in_position: self.bars_in_position };
+        let view = View {
+            ctx,
+            series: bar.series,
+            instrument,
+            bar,
+            position,
+            bars_in_position: self.bars_in_position,
+            paper: None,
+        };
         if let Some(wanted) = self.rule.decide(&wired.features, &mut self.state, &view) {
             let (size, sizing) = (self.rule.market().size, wired.sizing);
             wired.target.take(ctx, wanted, |ctx, stance| size.quantity(ctx, instrument, sizing, stance));

@@ -109,6 +109,9 @@ pub struct Twap {
     /// Where the quantity goes that does not divide into lots.
     #[serde(default)]
     pub remainder: TwapRemainder,
+    /// Only orders that open a position are cut; what closes one goes out whole.
+    #[serde(default)]
+    pub only_opening: bool,
 }
 
 /// Where the quantity of a sliced order goes that does not divide into lots.
@@ -414,11 +417,9 @@ impl Target {
             left -= part;
             n += 1;
             let request = OrderRequest::market(self.instrument, side, part).on_position(position);
-            match self.execution.twap {
-                // Slices of the close run beside those of the open, so the position passes zero before they end.
-                Some(_) => self.submit(ctx, request),
-                None => self.submit(ctx, request.reduce_only()),
-            };
+            // Slices of the close run beside those of the open, so the position passes zero before they end.
+            let sliced = self.execution.twap.is_some_and(|twap| !twap.only_opening);
+            self.submit(ctx, if sliced { request } else { request.reduce_only() });
         }
     }
 
@@ -500,7 +501,9 @@ impl Target {
 
     /// Sends an order, sliced if that is asked for. The id of an order sent whole.
     fn submit(&mut self, ctx: &mut Context<'_>, request: OrderRequest) -> Option<ClientOrderId> {
-        if let Some(twap) = &self.execution.twap {
+        if let Some(twap) = &self.execution.twap
+            && !request.reduce_only
+        {
             let schedule = twap.schedule();
             ctx.submit_sliced(request, schedule);
             let after_first = u64::from(schedule.slices) - u64::from(schedule.remainder == Remainder::LastSlice);

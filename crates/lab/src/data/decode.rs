@@ -101,7 +101,7 @@ pub struct Counts {
     pub rows: u64,
     /// Left out by `where`.
     pub filtered: u64,
-    /// Left out by `skip`, `from` and `to`.
+    /// Left out by `skip`, `from`, `to` and `hours`.
     pub outside: u64,
     /// Without a row of the same stamp on the other side.
     pub unpaired: u64,
@@ -376,6 +376,10 @@ impl Decoder {
             self.counts.outside += 1;
             // What is refused when unsorted cannot come back into the range.
             return Ok(self.policies.refuses_unsorted());
+        }
+        if !self.clock.is_wanted(ts) {
+            self.counts.outside += 1;
+            return Ok(false);
         }
         let mut recv = match self.plan.place(Field::TsRecv) {
             None => ts,

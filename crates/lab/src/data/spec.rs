@@ -69,6 +69,10 @@ pub struct DataSpec {
     /// Only rows stamped before this date or time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Only these hours of the day, in `timezone`, as in `["09:30", "16:00"]` for the regular session of US stocks: a
+    /// bar must lie within them whole to its close; a quote or trade from the first on, before the second. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<[String; 2]>,
 
     /// Unit of whole-number stamps. Default: the ending of the column's name (`_ns`, `_us`, `_ms`, `_s`), else the
     /// number of digits of each stamp (10 s, 13 ms, 16 us, 19 ns).
@@ -183,6 +187,7 @@ impl DataSpec {
             limit: None,
             from: None,
             to: None,
+            hours: None,
             ts_unit: None,
             ts_format: None,
             timezone: None,

@@ -69,6 +69,8 @@ pub(super) struct Clock {
     opens: bool,
     interval: Option<Interval>,
     session_close: u64,
+    /// Nanoseconds of the local day, from and to.
+    hours: Option<(u64, u64)>,
     // Offset of the zone over the whole of one local day: (day, nanoseconds east of UTC).
     steady: Option<(i64, i64)>,
 }
@@ -104,7 +106,19 @@ impl Clock {
                 })?
             }
         };
+        let hours = spec.hours.as_ref().map(|[from, to]| {
+            let time = |text: &str| match text {
+                "24:00" => Some(DAY),
+                _ => time_of_day(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(time, _)| time),
+            };
+            let problem = format!(
+                "is [\"{from}\", \"{to}\"]; write two times of one day, the earlier first, as in [\"09:30\", \"16:00\"]"
+            );
+            let bounds = time(from).zip(time(to)).filter(|(from, to)| from < to);
+            bounds.ok_or(SpecFault { field: "hours", problem })
+        });
         Ok(Self {
+            hours: hours.transpose()?,
             zone,
             unit: spec.ts_unit,
             pattern: spec.ts_format.clone(),
@@ -236,12 +250,26 @@ impl Clock {
         stamp.ok_or(out_of_range)
     }
 
-    fn day_of(&self, stamp: UnixNanos) -> i64 {
-        let east = match &self.zone {
+    /// False for a row outside the hours that are wanted. A bar counts where it ends.
+    #[inline]
+    pub(super) fn is_wanted(&self, stamp: UnixNanos) -> bool {
+        let Some((from, to)) = self.hours else { return true };
+        let within = stamp.saturating_sub(u64::from(self.is_bar));
+        let nanos = i128::from(within.get()) + i128::from(self.east(within)) * i128::from(SECOND);
+        (i128::from(from)..i128::from(to)).contains(&nanos.rem_euclid(i128::from(DAY)))
+    }
+
+    /// Seconds that local clocks are ahead of UTC.
+    fn east(&self, stamp: UnixNanos) -> i64 {
+        match &self.zone {
             None => 0,
             Some(zone) => jiff::Timestamp::from_nanosecond(i128::from(stamp.get()))
                 .map_or(0, |t| i64::from(zone.to_offset(t).seconds())),
-        };
+        }
+    }
+
+    fn day_of(&self, stamp: UnixNanos) -> i64 {
+        let east = self.east(stamp);
         (i64::try_from(stamp.get() / SECOND).unwrap_or(i64::MAX).saturating_add(east)).div_euclid(86_400)
     }
 

@@ -265,7 +265,7 @@ fn a_missing_file_names_where_it_was_looked_for() {
 #[test]
 fn tables_that_are_wrong() {
     let parse = |more: &str| toml::from_str::<DataSpec>(&format!("{BARS}{more}")).unwrap_err().message().to_owned();
-    assert_snapshot!(parse("kid = 1"), @"unknown field `kid`, expected one of `path`, `member`, `bid`, `ask`, `instrument`, `kind`, `as`, `series`, `format`, `delimiter`, `header`, `columns`, `where`, `skip`, `limit`, `from`, `to`, `ts_unit`, `ts_format`, `timezone`, `date_from`, `stamp`, `interval`, `session_close`, `price_scale`, `size_scale`, `price_factor`, `price_digits`, `size_digits`, `round_to_tick`, `default_volume`, `default_size`, `quote_offsets_ms`, `one_sided`, `on_unsorted`, `on_duplicate`, `on_crossed`, `on_nan`, `on_negative`, `on_ohlc`");
+    assert_snapshot!(parse("kid = 1"), @"unknown field `kid`, expected one of `path`, `member`, `bid`, `ask`, `instrument`, `kind`, `as`, `series`, `format`, `delimiter`, `header`, `columns`, `where`, `skip`, `limit`, `from`, `to`, `hours`, `ts_unit`, `ts_format`, `timezone`, `date_from`, `stamp`, `interval`, `session_close`, `price_scale`, `size_scale`, `price_factor`, `price_digits`, `size_digits`, `round_to_tick`, `default_volume`, `default_size`, `quote_offsets_ms`, `one_sided`, `on_unsorted`, `on_duplicate`, `on_crossed`, `on_nan`, `on_negative`, `on_ohlc`");
     assert_snapshot!(parse("limit = \"many\""), @r#"invalid type: string "many", expected u64"#);
     assert_snapshot!(parse("on_nan = \"ignore\""), @"unknown variant `ignore`, expected one of `refuse`, `drop`, `accept`");
     assert_snapshot!(parse("columns = { opne = 1 }"), @"unknown field `opne`, expected one of `ts`, `ts_recv`, `open`, `high`, `low`, `close`, `volume`, `adjusted_close`, `bid`, `ask`, `bid_size`, `ask_size`, `price`, `size`, `side`, `buyer_maker`, `trade_id`, `bid_open`, `bid_high`, `bid_low`, `bid_close`, `ask_open`, `ask_high`, `ask_low`, `ask_close`, `rate`, `mark`");
@@ -351,6 +351,15 @@ fn rows_are_chosen_by_range_number_and_cell() {
         (2, 60, 2),
         "the start counts, the end does not"
     );
+    // Rows end at 22:13:20, 22:14:20 and so on: the bar that ends with the hours counts, the one that only begins does not.
+    for hours in [
+        "hours = [\"22:14:20\", \"22:17:20\"]",
+        "hours = [\"17:14:20\", \"17:17:20\"]\n timezone = \"America/New_York\"",
+    ] {
+        let (events, sources) = count(hours);
+        assert_eq!((events.len(), first(&events), sources[0].counts.outside), (3, 120, 97));
+    }
+    assert_snapshot!(folder.fault(&format!("{BARS}hours = [\"16:00\", \"09:30\"]")), @"");
     let (events, sources) = count("where = { volume = 7 }");
     assert_eq!((events.len(), first(&events), sources[0].counts.filtered), (1, 420, 99));
     let (events, _) = count("round_to_tick = true");

@@ -6,8 +6,9 @@ use std::io::Write;
 use starling_core::instrument::CurrencyTable;
 use starling_core::order::OrderStatus;
 use starling_core::time::DAY;
-use starling_core::{CurrencyId, InstrumentId, Money, UnixNanos};
+use starling_core::{CurrencyId, InstrumentId, Money, StrategyId, UnixNanos};
 use starling_engine::World;
+use starling_engine::strategies::Execution;
 use starling_sim::Recorder;
 use starling_sim::recorder::DayPrice;
 
@@ -136,23 +137,47 @@ fn price(day: &DayPrice) -> PricePoint {
 fn strategy(config: &Config, world: &World, recorder: &Recorder, at: usize, name: &str) -> StrategyRecord {
     let entry = config.strategies.iter().find(|entry| entry.id == name);
     let parameters = entry.and_then(|entry| serde_json::to_value(&entry.config).ok());
-    let shown = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let parameters = parameters.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
+    let mut shown = Vec::new();
+    let usual = serde_json::to_value(Execution::default()).unwrap_or_default();
+    flatten("", &parameters.unwrap_or_default(), &usual, &mut shown);
     let recorded = &recorder.strategies[at];
-    let own = recorder.fills.iter().filter(|f| f.fill.order.strategy().index() == at);
-    let reporting = recorder.reporting();
-    let fees = own.map(|f| told(world, f.outcome.fee, f.outcome.fee_currency, reporting)).sum();
+    let ledger = world.ledger();
+    let paid = |account, currency| ledger.strategy_totals(account, currency, StrategyId::from(at)).commission;
+    let fees = ledger
+        .accounts()
+        .flat_map(|(account, _)| world.currencies().iter().map(move |(currency, _)| (account, currency)))
+        .map(|(account, currency)| told(world, paid(account, currency), currency, recorder.reporting()))
+        .sum();
     StrategyRecord {
         id: name.to_owned(),
         kind: entry.map_or("own", |entry| entry.config.kind()).to_owned(),
-        parameters: parameters
-            .filter(|(k, v)| *k != "kind" && !v.is_null())
-            .map(|(k, v)| (k.clone(), shown(v)))
-            .collect(),
+        parameters: shown,
         pnl: recorded.pnl.iter().map(|(ts, pnl)| PnlPoint { ts: *ts, pnl: *pnl }).collect(),
         orders: recorded.orders,
         fills: recorded.fills,
         fees,
+    }
+}
+
+/// Parameters by their dotted names; what is not set, and what is usual in `execution`, is left out.
+fn flatten(name: &str, value: &serde_json::Value, usual: &serde_json::Value, into: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Null => {}
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                let as_usual = name == "execution" && usual.get(key) == Some(value);
+                if path != "kind" && !as_usual {
+                    flatten(&path, value, usual, into);
+                }
+            }
+        }
+        serde_json::Value::Array(items) if items.iter().any(serde_json::Value::is_object) => {
+            for (at, item) in items.iter().enumerate() {
+                flatten(&format!("{name}[{at}]"), item, usual, into);
+            }
+        }
+        value => into.push((name.to_owned(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
     }
 }
 

@@ -41,12 +41,6 @@ pub enum StatsError {
         /// Row of the series in its panel.
         series: usize,
     },
-    /// Regressors that are linear combinations of each other.
-    #[error("regressor {column} is a linear combination of those before it; leave it out")]
-    Collinear {
-        /// Column of the design matrix.
-        column: usize,
-    },
     /// A matrix that should be a covariance or correlation and is not.
     #[error("the matrix is not positive definite: pivot {pivot} in row {row}; repair it first (correlation::repair)")]
     NotPositiveDefinite {

@@ -24,7 +24,6 @@ impl Golden {
             "trade" => golden_file!("trade"),
             "factor" => golden_file!("factor"),
             "random" => golden_file!("random"),
-            "unit_root" => golden_file!("unit_root"),
             other => panic!("no golden file {other}"),
         };
         Self(serde_json::from_str(text).unwrap())

@@ -573,7 +573,7 @@ impl RiskGate {
         self.replace(view, at, &old, &new);
     }
 
-    fn replace<V: RiskView>(&mut self, view: &V, at: Standing, old: &Claim, new: &Claim) {
+    pub(super) fn replace<V: RiskView>(&mut self, view: &V, at: Standing, old: &Claim, new: &Claim) {
         let id = at.instrument;
         let instrument = view.instrument(id);
         let terms = view.account(at.account);

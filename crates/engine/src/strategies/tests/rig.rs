@@ -15,7 +15,7 @@ use starling_market::bar::BarSpec;
 use crate::ledger::{AccountKind, AccountSpec, PositionMode};
 use crate::risk::{ApprovedCancel, ApprovedModify, ApprovedOrder};
 use crate::venue::{MarketStep, Venue};
-use crate::{Engine, Participant, Plan, Strategy};
+use crate::{Engine, EngineError, Participant, Plan, Strategy};
 
 /// What the venue was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ impl Sent {
 pub(super) struct TestVenue {
     /// Orders meet the market with the next step.
     pub(super) delayed: bool,
+    /// Orders of this instrument are refused.
+    refuses: Option<InstrumentId>,
     market: Vec<Option<(Price, Price)>>,
     resting: Vec<(ClientOrderId, OrderRequest, Option<Price>)>,
     trades: u64,
@@ -118,6 +120,10 @@ impl Venue for TestVenue {
     fn submit(&mut self, now: UnixNanos, order: ApprovedOrder, out: &mut Vec<Report>) {
         let (id, request) = (order.id(), *order.request());
         self.log.push(Sent::Order { ts: now, id, request });
+        if self.refuses == Some(request.instrument) {
+            out.push(report(now, id, ReportKind::Rejected(RejectReason::InsufficientFunds)));
+            return;
+        }
         out.push(report(now, id, ReportKind::Accepted));
         self.resting.push((id, request, None));
         if !self.delayed && request.kind == OrderKind::Market {
@@ -176,6 +182,8 @@ pub(super) struct Setting {
     pub(super) delayed: bool,
     pub(super) cash: i64,
     pub(super) qty_digits: u8,
+    /// The venue refuses orders of this one.
+    pub(super) refuses: Option<&'static str>,
 }
 
 impl Setting {
@@ -187,6 +195,7 @@ impl Setting {
             delayed: false,
             cash: 100_000_000,
             qty_digits: 0,
+            refuses: None,
         }
     }
 }
@@ -204,7 +213,26 @@ pub(super) fn stamp(n: u64) -> UnixNanos {
 }
 
 impl<S: Strategy> Run<S> {
+    /// Why a strategy cannot be set up here.
+    pub(super) fn fault(setting: &Setting, strategy: S) -> String {
+        match Self::begin(setting, vec![("test", strategy)]) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("it is set up without fault"),
+        }
+    }
+
     pub(super) fn new(setting: &Setting, strategy: S) -> Self {
+        Self::of(setting, vec![("test", strategy)])
+    }
+
+    /// With several strategies, by name.
+    pub(super) fn of(setting: &Setting, strategies: Vec<(&str, S)>) -> Self {
+        Self::begin(setting, strategies).unwrap()
+    }
+
+    fn begin(setting: &Setting, strategies: Vec<(&str, S)>) -> Result<Self, EngineError> {
+        let participant =
+            |(name, strategy): (&str, S)| Participant { name: name.into(), strategy, accounts: Vec::new() };
         let currencies = Arc::new(CurrencyTable::freeze(vec![Currency { code: "USD".into(), digits: 2 }]).unwrap());
         let usd = currencies.id("USD").unwrap();
         let of = |symbol: &String| {
@@ -231,7 +259,7 @@ impl<S: Strategy> Run<S> {
             accounts: vec![account],
             reporting: usd,
             limits: Default::default(),
-            participants: vec![Participant { name: "test".into(), strategy, accounts: Vec::new() }],
+            participants: strategies.into_iter().map(participant).collect(),
             external,
             walk: Default::default(),
             build: Default::default(),
@@ -241,16 +269,20 @@ impl<S: Strategy> Run<S> {
             currencies,
             instruments: Arc::clone(&instruments),
         };
-        let venue =
-            TestVenue { delayed: setting.delayed, market: vec![None; instruments.len()], ..TestVenue::default() };
-        let mut engine = Engine::new(plan, venue, Vec::new(), ()).unwrap();
+        let venue = TestVenue {
+            delayed: setting.delayed,
+            refuses: setting.refuses.and_then(|symbol| instruments.id(VenueId(0), symbol)),
+            market: vec![None; instruments.len()],
+            ..TestVenue::default()
+        };
+        let mut engine = Engine::new(plan, venue, Vec::new(), ())?;
         let mut series = vec![Vec::new(); instruments.len()];
         for (spec, _) in specs {
             let found = engine.world().series().find(|(_, known, _)| **known == spec).unwrap().0;
             series[spec.instrument.index()].push(found);
         }
-        engine.start().unwrap();
-        Self { engine, series }
+        engine.start()?;
+        Ok(Self { engine, series })
     }
 
     pub(super) fn id(&self, symbol: &str) -> InstrumentId {

@@ -3,8 +3,7 @@
 //! One factorisation of `k` columns gives the residual sum of squares of the first 1, 2, ... `k` of
 //! them, which is what a lag search needs.
 
-use super::error::StatsError;
-use super::matrix::dot;
+use super::UnitRootError;
 
 /// A factored regression: `R` and the rotated right-hand side.
 #[derive(Debug)]
@@ -19,12 +18,12 @@ pub(super) struct LeastSquares {
 impl LeastSquares {
     /// Of regressors and a dependent series of one length. Fails where a column is a combination of
     /// those before it.
-    pub(super) fn new(mut columns: Vec<Vec<f64>>, dependent: Vec<f64>) -> Result<Self, StatsError> {
+    pub(super) fn new(mut columns: Vec<Vec<f64>>, dependent: Vec<f64>) -> Result<Self, UnitRootError> {
         let rows = dependent.len();
         let count = columns.len();
         assert!(columns.iter().all(|column| column.len() == rows), "columns have the length of the dependent series");
         if rows <= count {
-            return Err(StatsError::TooFew { what: "regression", needed: count + 1, found: rows });
+            return Err(UnitRootError::TooFew { what: "regression", needed: count + 1, found: rows });
         }
         let mut effects = dependent;
         let mut triangle = Vec::with_capacity(count);
@@ -35,7 +34,7 @@ impl LeastSquares {
             let below = dot(&column[pivot..], &column[pivot..]).sqrt();
             // Reflections keep lengths, so `whole` is the norm the column came with.
             if below <= whole * rows as f64 * f64::EPSILON {
-                return Err(StatsError::Collinear { column: pivot });
+                return Err(UnitRootError::Collinear { column: pivot });
             }
             let diagonal = if column[pivot] > 0.0 { -below } else { below };
             let mut reflector = column[pivot..].to_vec();
@@ -88,40 +87,7 @@ impl LeastSquares {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::factor;
-    use super::super::golden::{Golden, assert_close, golden_returns};
-    use super::*;
-
-    #[test]
-    fn equal_to_statsmodels() {
-        let golden = Golden::open("factor");
-        let (y, x) = (golden_returns("AAPL"), golden_returns("MSFT"));
-        let fit = LeastSquares::new(vec![vec![1.0; y.len()], x], y).unwrap();
-        let coefficients = fit.coefficients();
-        assert_close(coefficients[0], golden.number("/alpha"));
-        assert_close(coefficients[1], golden.number("/beta"));
-        assert_close(fit.t_statistic(0), golden.number("/alpha") / golden.number("/alpha_se"));
-        assert_close(fit.t_statistic(1), golden.number("/beta") / golden.number("/beta_se"));
-    }
-
-    #[test]
-    fn nested_residuals_equal_those_of_the_smaller_regression() {
-        let (y, x) = (golden_returns("AAPL"), golden_returns("MSFT"));
-        let time: Vec<f64> = (0..y.len()).map(|i| (i as f64).sqrt()).collect();
-        let fit = LeastSquares::new(vec![vec![1.0; y.len()], x.clone(), time], y.clone()).unwrap();
-        let smaller = factor::regress(&y, &x).unwrap();
-        let expected = smaller.residual_deviation.unwrap().powi(2) * (y.len() - 2) as f64;
-        assert_close(fit.residual_sum(2), expected);
-        assert!(fit.residual_sum(3) < fit.residual_sum(2));
-    }
-
-    #[test]
-    fn a_combination_of_columns_is_refused() {
-        let x: Vec<f64> = (0..20).map(|i| f64::from(i * i % 7)).collect();
-        let combined: Vec<f64> = x.iter().map(|v| 3.0 - 2.0 * v).collect();
-        let found = LeastSquares::new(vec![vec![1.0; 20], x.clone(), combined], x);
-        assert!(matches!(found, Err(StatsError::Collinear { column: 2 })));
-    }
+/// Sum of products, in order.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }

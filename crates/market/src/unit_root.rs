@@ -1,15 +1,60 @@
-//! Does a series revert, and do two of them move together: augmented Dickey-Fuller and
-//! Engle-Granger tests.
+//! Does a series revert, and do two of them move together: augmented Dickey-Fuller and Engle-Granger tests.
 //!
-//! The null hypothesis of both is the dull one (a unit root; no cointegration), so a *small*
-//! p-value speaks for trading the reversion. Statistics, lag search, p-values (MacKinnon 1994) and
-//! critical values (MacKinnon 2010) follow the published tables and agree with statsmodels'
-//! `adfuller(regression="c")` and `coint(trend="c")`. Trends are not offered.
+//! The null hypothesis of both is the dull one (a unit root; no cointegration), so a *small* p-value speaks for trading
+//! the reversion. Statistics, lag search, p-values (MacKinnon 1994) and critical values (MacKinnon 2010) follow the
+//! published tables and agree with statsmodels' `adfuller(regression="c")` and `coint(trend="c")`.
+//!
+//! Invariant: no answer holds a NaN or an infinity. Not offered: trends, and tests of more than two series.
 
-use super::error::{StatsError, check_finite, check_length};
-use super::factor;
-use super::least_squares::LeastSquares;
-use super::normal;
+mod least_squares;
+
+use least_squares::LeastSquares;
+
+/// Why a test has no answer.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnitRootError {
+    /// Two series that must agree in length do not.
+    #[error("x has {found} values where y has {expected}; align the two first")]
+    Length {
+        /// Values of y.
+        expected: usize,
+        /// Values of x.
+        found: usize,
+    },
+    /// Too few values for the regression.
+    #[error("{what} needs at least {needed} values and got {found}; give it a longer series or fewer lags")]
+    TooFew {
+        /// The input.
+        what: &'static str,
+        /// Fewest values that would do.
+        needed: usize,
+        /// Values given.
+        found: usize,
+    },
+    /// A NaN or an infinity in the input, or a statistic that would be one.
+    #[error("{what}[{index}] is {value}; fill or drop holes before testing")]
+    NotFinite {
+        /// The input.
+        what: &'static str,
+        /// Place of the first offender.
+        index: usize,
+        /// The offender.
+        value: f64,
+    },
+    /// A series without variation.
+    #[error("{what} is constant, so nothing can be regressed on it; leave it out")]
+    Constant {
+        /// The input.
+        what: &'static str,
+    },
+    /// Regressors that are linear combinations of each other, or series that fit each other but for rounding.
+    #[error("regressor {column} is a linear combination of the others; leave it out")]
+    Collinear {
+        /// Column of the regression.
+        column: usize,
+    },
+}
 
 /// How many lagged differences the regression holds to whiten its residuals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +113,7 @@ pub struct EngleGranger {
 }
 
 /// Augmented Dickey-Fuller test of `series` with a constant (Said and Dickey 1984).
-pub fn dickey_fuller(series: &[f64], lag: Lag) -> Result<DickeyFuller, StatsError> {
+pub fn dickey_fuller(series: &[f64], lag: Lag) -> Result<DickeyFuller, UnitRootError> {
     check_finite("series", series)?;
     let found = regress_level(series, lag, Constant::In)?;
     Ok(DickeyFuller {
@@ -84,30 +129,75 @@ pub fn dickey_fuller(series: &[f64], lag: Lag) -> Result<DickeyFuller, StatsErro
 /// two.
 ///
 /// Series that fit each other almost perfectly (`R^2 >= 1 - 1.5e-6`, as statsmodels has it) are
-/// [`StatsError::Collinear`]: their residual is rounding.
-pub fn engle_granger(y: &[f64], x: &[f64], lag: Lag) -> Result<EngleGranger, StatsError> {
-    check_length("x", x, y.len())?;
+/// [`UnitRootError::Collinear`]: their residual is rounding.
+pub fn engle_granger(y: &[f64], x: &[f64], lag: Lag) -> Result<EngleGranger, UnitRootError> {
+    if x.len() != y.len() {
+        return Err(UnitRootError::Length { expected: y.len(), found: x.len() });
+    }
     check_finite("y", y)?;
     check_finite("x", x)?;
     if y.len() < 4 {
-        return Err(StatsError::TooFew { what: "y", needed: 4, found: y.len() });
+        return Err(UnitRootError::TooFew { what: "y", needed: 4, found: y.len() });
     }
-    let fit = factor::regress(y, x).ok_or(StatsError::Constant { series: 1 })?;
-    let r_squared = fit.r_squared.ok_or(StatsError::Constant { series: 0 })?;
-    if r_squared >= 1.0 - 100.0 * f64::EPSILON.sqrt() {
-        return Err(StatsError::Collinear { column: 1 });
+    let line = Line::through(y, x)?;
+    if line.r_squared >= 1.0 - 100.0 * f64::EPSILON.sqrt() {
+        return Err(UnitRootError::Collinear { column: 1 });
     }
-    let residuals: Vec<f64> = y.iter().zip(x).map(|(y, x)| y - fit.alpha - fit.beta * x).collect();
+    let residuals: Vec<f64> = y.iter().zip(x).map(|(y, x)| y - line.intercept - line.slope * x).collect();
     let found = regress_level(&residuals, lag, Constant::Out)?;
     Ok(EngleGranger {
         statistic: found.statistic,
         p_value: COINTEGRATION.p_value(found.statistic),
         lags: found.lags,
         critical: COINTEGRATION.critical(y.len() - 1),
-        intercept: fit.alpha,
-        hedge_ratio: fit.beta,
+        intercept: line.intercept,
+        hedge_ratio: line.slope,
         residuals,
     })
+}
+
+/// Refuses a NaN or an infinity, naming its place.
+fn check_finite(what: &'static str, values: &[f64]) -> Result<(), UnitRootError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(UnitRootError::NotFinite { what, index, value: values[index] }),
+    }
+}
+
+/// The least-squares line of `y` on `x`.
+struct Line {
+    intercept: f64,
+    slope: f64,
+    r_squared: f64,
+}
+
+impl Line {
+    fn through(y: &[f64], x: &[f64]) -> Result<Self, UnitRootError> {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let (mean_y, mean_x) = (mean(y), mean(x));
+        let centred = || y.iter().zip(x).map(|(y, x)| (y - mean_y, x - mean_x));
+        let [mut xx, mut xy, mut yy] = [0.0; 3];
+        for (y, x) in centred() {
+            xx += x * x;
+            xy += x * y;
+            yy += y * y;
+        }
+        for (what, squares) in [("x", xx), ("y", yy)] {
+            if squares == 0.0 {
+                return Err(UnitRootError::Constant { what });
+            }
+            if !squares.is_finite() {
+                return Err(UnitRootError::NotFinite { what: "squares of a series", index: 0, value: squares });
+            }
+        }
+        let slope = xy / xx;
+        let unexplained: f64 = centred().map(|(y, x)| (y - slope * x).powi(2)).sum();
+        let line = Self { intercept: mean_y - slope * mean_x, slope, r_squared: 1.0 - unexplained / yy };
+        match [line.slope, line.intercept, line.r_squared].into_iter().find(|v| !v.is_finite()) {
+            None => Ok(line),
+            Some(value) => Err(UnitRootError::NotFinite { what: "regression of y on x", index: 0, value }),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -124,41 +214,41 @@ struct Level {
 
 /// The t-statistic of the level in a regression of the difference on level, constant and lagged
 /// differences.
-fn regress_level(series: &[f64], lag: Lag, constant: Constant) -> Result<Level, StatsError> {
+fn regress_level(series: &[f64], lag: Lag, constant: Constant) -> Result<Level, UnitRootError> {
     let fixed = match constant {
         Constant::In => 2,
         Constant::Out => 1,
     };
     let longest = series.len() / 2;
     if longest < fixed {
-        return Err(StatsError::TooFew { what: "series", needed: 2 * fixed, found: series.len() });
+        return Err(UnitRootError::TooFew { what: "series", needed: 2 * fixed, found: series.len() });
     }
     // Past this the regression has more columns than rows.
     let lags_max = longest - fixed;
     let lags = match lag {
         Lag::Fixed(lags) if lags <= lags_max => lags,
         Lag::Fixed(lags) => {
-            return Err(StatsError::TooFew { what: "series", needed: 2 * (lags + fixed), found: series.len() });
+            return Err(UnitRootError::TooFew { what: "series", needed: 2 * (lags + fixed), found: series.len() });
         }
         Lag::Aic => {
-            let schwert = (12.0 * (series.len() as f64 / 100.0).powf(0.25)).ceil() as usize;
+            let schwert = (12.0 * (series.len() as f64 / 100.0).sqrt().sqrt()).ceil() as usize;
             let lags = schwert.min(lags_max);
             let (fit, observations) = level_regression(series, lags, constant)?;
             let n = observations as f64;
             // The part of the criterion that is common to all lags is left out.
-            let criterion = |lag: usize| n * fit.residual_sum(fixed + lag).ln() + 2.0 * (fixed + lag) as f64;
+            let criterion = |lag: usize| n * libm::log(fit.residual_sum(fixed + lag)) + 2.0 * (fixed + lag) as f64;
             (1..=lags).fold(0, |best, lag| if criterion(lag) < criterion(best) { lag } else { best })
         }
     };
     let (fit, observations) = level_regression(series, lags, constant)?;
     let statistic = fit.t_statistic(0);
     if !statistic.is_finite() {
-        return Err(StatsError::NotFinite { what: "Dickey-Fuller statistic", index: 0, value: statistic });
+        return Err(UnitRootError::NotFinite { what: "Dickey-Fuller statistic", index: 0, value: statistic });
     }
     Ok(Level { statistic, lags, observations })
 }
 
-fn level_regression(series: &[f64], lags: usize, constant: Constant) -> Result<(LeastSquares, usize), StatsError> {
+fn level_regression(series: &[f64], lags: usize, constant: Constant) -> Result<(LeastSquares, usize), UnitRootError> {
     let differences: Vec<f64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let dependent = differences[lags..].to_vec();
     let observations = dependent.len();
@@ -222,7 +312,7 @@ impl Surface {
             0.0
         } else {
             let scores = if statistic <= self.statistic_meet { &self.left } else { &self.right };
-            normal::cdf(polynomial(scores, statistic))
+            normal_cdf(polynomial(scores, statistic))
         }
     }
 
@@ -233,110 +323,15 @@ impl Surface {
     }
 }
 
+/// `P(Z <= x)` of a standard normal.
+fn normal_cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
+
 /// Constant term first.
 fn polynomial(coefficients: &[f64; 4], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::Value;
-
-    use super::super::golden::{Golden, assert_close};
-    use super::*;
-
-    fn series(name: &str) -> Vec<f64> {
-        match name {
-            "aapl_returns" => super::super::golden::golden_returns("AAPL"),
-            name => Golden::open("series").numbers(&format!("/{name}")),
-        }
-    }
-
-    fn lag(value: &Value) -> Lag {
-        value.as_u64().map_or(Lag::Aic, |lags| Lag::Fixed(lags as usize))
-    }
-
-    #[track_caller]
-    fn assert_critical(found: Critical, expected: &Value) {
-        for (found, index) in [found.one, found.five, found.ten].into_iter().zip(0..) {
-            assert_close(found, expected[index].as_f64().unwrap());
-        }
-    }
-
-    #[test]
-    fn dickey_fuller_equals_statsmodels() {
-        let rows = Golden::open("unit_root").rows("/adf");
-        assert_eq!(rows.len(), 20);
-        for row in rows {
-            let found = dickey_fuller(&series(row[0].as_str().unwrap()), lag(&row[1])).unwrap();
-            assert_close(found.statistic, row[2].as_f64().unwrap());
-            assert_close(found.p_value, row[3].as_f64().unwrap());
-            assert_eq!(found.lags as u64, row[4].as_u64().unwrap());
-            assert_eq!(found.observations as u64, row[5].as_u64().unwrap());
-            assert_critical(found.critical, &row[6]);
-        }
-    }
-
-    #[test]
-    fn engle_granger_equals_statsmodels() {
-        let rows = Golden::open("unit_root").rows("/coint");
-        assert_eq!(rows.len(), 10);
-        for row in rows {
-            let (y, x) = (series(row[0].as_str().unwrap()), series(row[1].as_str().unwrap()));
-            let n = y.len().min(x.len());
-            let found = engle_granger(&y[..n], &x[..n], lag(&row[2])).unwrap();
-            assert_close(found.statistic, row[3].as_f64().unwrap());
-            assert_close(found.p_value, row[4].as_f64().unwrap());
-            assert_critical(found.critical, &row[5]);
-            assert_close(found.intercept, row[6].as_f64().unwrap());
-            assert_close(found.hedge_ratio, row[7].as_f64().unwrap());
-            assert_eq!(found.residuals.len(), n);
-        }
-    }
-
-    #[test]
-    fn the_tests_tell_reversion_from_a_walk() {
-        assert!(dickey_fuller(&series("reverting"), Lag::Aic).unwrap().p_value < 0.01);
-        assert!(dickey_fuller(&series("walk"), Lag::Aic).unwrap().p_value > 0.1);
-        assert!(engle_granger(&series("tethered"), &series("walk"), Lag::Aic).unwrap().p_value < 0.01);
-    }
-
-    #[test]
-    fn bad_input_is_named() {
-        assert!(matches!(engle_granger(&[], &[], Lag::Aic), Err(StatsError::TooFew { .. })));
-        assert!(matches!(dickey_fuller(&[], Lag::Aic), Err(StatsError::TooFew { .. })));
-        assert!(matches!(dickey_fuller(&[1.0; 3], Lag::Aic), Err(StatsError::TooFew { .. })));
-        assert_eq!(dickey_fuller(&[0.3; 50], Lag::Aic).unwrap_err(), StatsError::Collinear { column: 0 });
-        assert!(matches!(dickey_fuller(&[1.0, f64::NAN, 2.0], Lag::Aic), Err(StatsError::NotFinite { index: 1, .. })));
-        let walk = series("walk");
-        let too_many = dickey_fuller(&walk[..20], Lag::Fixed(9));
-        assert_eq!(too_many, Err(StatsError::TooFew { what: "series", needed: 22, found: 20 }));
-        assert!(dickey_fuller(&walk[..20], Lag::Fixed(8)).is_ok());
-        let twice: Vec<f64> = walk.iter().map(|v| 3.0 + 2.0 * v).collect();
-        assert_eq!(engle_granger(&walk, &twice, Lag::Aic), Err(StatsError::Collinear { column: 1 }));
-        assert_eq!(engle_granger(&walk, &vec![1.0; 300], Lag::Aic), Err(StatsError::Constant { series: 1 }));
-        assert!(matches!(engle_granger(&walk, &walk[1..], Lag::Aic), Err(StatsError::Length { .. })));
-    }
-
-    proptest! {
-        #[test]
-        fn shift_and_scale_change_nothing(shift in -1e3..1e3f64, scale in 0.01..100.0f64) {
-            let walk = series("walk");
-            let moved: Vec<f64> = walk.iter().map(|v| shift + scale * v).collect();
-            let (a, b) = (dickey_fuller(&walk, Lag::Aic).unwrap(), dickey_fuller(&moved, Lag::Aic).unwrap());
-            prop_assert_eq!(a.lags, b.lags);
-            prop_assert!((a.statistic - b.statistic).abs() < 1e-7);
-        }
-    }
-
-    #[test]
-    fn p_values_never_fall_and_meet_where_the_polynomials_do() {
-        for surface in [UNIT_ROOT, COINTEGRATION] {
-            let values: Vec<f64> = (-200..40).map(|i| surface.p_value(f64::from(i) / 10.0)).collect();
-            assert!(values.windows(2).all(|w| w[0] <= w[1]));
-            let meet = surface.statistic_meet;
-            assert!((surface.p_value(meet) - surface.p_value(meet + 1e-9)).abs() < 5e-3);
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,9 @@
+//! What the simulated exchange does with orders, seen through the engine that sends them.
+//!
+//! `rig` runs the real thing in miniature; the other modules are the cases, by concept.
+
+mod costs;
+mod kinds;
+mod messages;
+mod rig;
+mod ties;
