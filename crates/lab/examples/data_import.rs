@@ -3,6 +3,7 @@
 //! The file holds the table's fields at its top level; its paths are looked up in FOLDER. Prints a JSON report.
 
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use starling_core::{BarSeriesId, InstrumentId, Price};
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: data_import TABLE.toml FOLDER OUT".into());
     };
     let spec: DataSpec = toml::from_str(&std::fs::read_to_string(table)?)?;
-    let report = import(&spec, &[folder.into()], &mut One, Path::new(to))?;
+    let report = import(&spec, &[folder.into()], &mut One, Path::new(to), &mut |_, _| ControlFlow::Continue(()))?;
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
 }

@@ -204,6 +204,11 @@ impl Config {
         reader::read(text)
     }
 
+    /// Reads and checks a single `[[data]]` table, its fields at the top level of `text`; all faults at once.
+    pub fn read_table(text: &str) -> Result<DataSpec, ConfigFaults> {
+        reader::read_table(text)
+    }
+
     /// The JSON schema of the configuration, draft 2020-12.
     #[must_use]
     pub fn schema() -> serde_json::Value {

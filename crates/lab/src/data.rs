@@ -42,6 +42,9 @@ pub use write::write_csv;
 /// Milliseconds before a bar's stamp at which its open, high, low and close are quoted.
 pub const QUOTE_OFFSETS_MS: [u32; 4] = [300, 200, 100, 0];
 
+/// Whether this build reads and writes Parquet.
+pub const HAS_PARQUET: bool = cfg!(feature = "parquet");
+
 /// What names of the configuration mean in a run.
 pub trait Resolve {
     /// The instrument called `name`, as in `USD/JPY.SIM`; an error says which there are.

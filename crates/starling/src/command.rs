@@ -1,9 +1,13 @@
 //! The commands, one module each.
 
 mod backtest;
+mod config;
+mod data;
 mod demo;
+mod doctor;
 mod output;
 mod replay;
+mod report;
 
 use clap::Subcommand;
 
@@ -18,6 +22,14 @@ pub(crate) enum Command {
     Backtest(backtest::Backtest),
     /// Do the run of a journal again.
     Replay(replay::Replay),
+    /// Write the report of a finished run again.
+    Report(report::Report),
+    /// Look at market data, check it, convert it, or write a sample of it.
+    Data(data::Data),
+    /// Print the schema of configurations, check one, or show it with its defaults.
+    Config(config::Configuration),
+    /// Check this machine: processor, memory, clock, disk, permissions, build.
+    Doctor(doctor::Doctor),
 }
 
 impl Default for Command {
@@ -33,6 +45,10 @@ impl Command {
             Self::Demo(demo) => demo.run(json),
             Self::Backtest(backtest) => backtest.run(json),
             Self::Replay(replay) => replay.run(json),
+            Self::Report(report) => report.run(json),
+            Self::Data(data) => data.run(json),
+            Self::Config(config) => config.run(json),
+            Self::Doctor(doctor) => doctor.run(json),
         }
     }
 }

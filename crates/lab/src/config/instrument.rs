@@ -149,6 +149,13 @@ impl InstrumentConfig {
         (self.price_digits.or(price), self.qty_digits.or(qty))
     }
 
+    /// Smallest price step: the stated one, else one unit of the last decimal.
+    #[must_use]
+    pub fn price_step(&self) -> Price {
+        let unit = |digits: u8| Price::from_units(pow10(9_u8.saturating_sub(digits)));
+        self.tick.as_ref().map_or_else(|| unit(self.digits().0.unwrap_or(9)), |tick| tick.0)
+    }
+
     /// Faults, as (field, what would be right).
     pub(super) fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();

@@ -1,6 +1,6 @@
 //! From TOML to a checked [`Config`]: section by section, so that one fault does not hide the next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -29,11 +29,79 @@ const SECTIONS: [(&str, bool); 12] = [
     ("statistics", false),
 ];
 
-/// A value with the place it stands at.
+/// A value with the place it stands at, and those of its fields.
 struct Placed<T> {
     value: T,
-    at: Range<usize>,
+    at: usize,
+    fields: BTreeMap<String, usize>,
     path: String,
+}
+
+impl<T> Placed<T> {
+    /// Where a field stands, `fees.maker` with `fees`; the whole, if it is left to its default.
+    fn field(&self, name: &str) -> usize {
+        let first = name.split(['.', '[']).next().unwrap_or_default();
+        self.fields.get(first).copied().unwrap_or(self.at)
+    }
+    fn with<U>(self, value: U) -> Placed<U> {
+        Placed { value, at: self.at, fields: self.fields, path: self.path }
+    }
+}
+
+/// The names that a list declares, readable even where an element has faults.
+struct Names {
+    list: &'static str,
+    /// What they are the names of.
+    what: &'static str,
+    field: &'static str,
+    found: Vec<(String, usize)>,
+    /// Whether every element has one; if not, a name that is not found proves nothing.
+    complete: bool,
+}
+
+impl Names {
+    /// `keys`: the field that holds the name, then those it defaults to.
+    fn of(list: &'static str, what: &'static str, keys: &[&'static str], value: Option<&Spanned<DeValue<'_>>>) -> Self {
+        let field = keys[0];
+        let mut names = Self { list, what, field, found: Vec::new(), complete: true };
+        for element in value.and_then(|v| v.get_ref().as_array()).into_iter().flatten() {
+            let table = element.get_ref().as_table();
+            let named = |key: &&str| table?.iter().find(|(k, _)| k.get_ref() == *key);
+            let name = keys.iter().find_map(named).and_then(|(k, v)| Some((v.get_ref().as_str()?, k.span().start)));
+            match name {
+                Some((name, at)) => names.found.push((name.to_owned(), at)),
+                None => names.complete = false,
+            }
+        }
+        names
+    }
+
+    /// Notes every name that stands twice.
+    fn unique(&self, faults: &mut Faults<'_>) {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        for (index, (name, at)) in self.found.iter().enumerate() {
+            if let Some(before) = seen.insert(name, *at) {
+                let (path, line) = (format!("{}[{index}].{}", self.list, self.field), faults.line(before));
+                let message = format!("the {} `{name}` is declared twice, first on line {line}; rename one", self.what);
+                faults.add(*at, path, message);
+            }
+        }
+    }
+
+    /// Notes a name that is not among them.
+    fn known(&self, faults: &mut Faults<'_>, at: usize, path: &str, name: &str) {
+        if !self.complete || self.found.iter().any(|(known, _)| known == name) {
+            return;
+        }
+        let all = || self.found.iter().map(|(known, _)| known.as_str());
+        let hint = meant(name, all()).map(|k| format!("did you mean `{k}`? ")).unwrap_or_default();
+        let declared = if self.found.is_empty() {
+            format!("declare it in [[{}]]", self.list)
+        } else {
+            format!("{hint}declared are: {}", all().collect::<Vec<_>>().join(", "))
+        };
+        faults.add(at, path, format!("there is no {} `{name}`; {declared}", self.what));
+    }
 }
 
 struct Faults<'a> {
@@ -69,17 +137,16 @@ impl Faults<'_> {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(at..at);
-            let message = tidy(error.message());
             let culprit = value.get_ref().as_table().and_then(|table| {
                 let holds = |r: Range<usize>| r.start <= span.start && span.end <= r.end && span.start > at;
                 let hit = table.iter().find(|(key, value)| holds(key.span()) || holds(value.span()));
                 hit.map(|(key, _)| key.get_ref().to_string())
             });
             // After a field was taken out, only faults of other fields are news.
-            let of_taken = taken.iter().any(|key| message.contains(&format!("missing field `{key}`")));
+            let of_taken = taken.iter().any(|key| error.message().contains(&format!("missing field `{key}`")));
             if !of_taken {
                 let inner = culprit.as_ref().map_or_else(|| path.to_owned(), |key| join(path, key));
-                self.add(span.start, inner, message);
+                self.add(span.start, inner, plain(error.message()));
             }
             match (culprit, value.get_mut()) {
                 (Some(key), DeValue::Table(table)) if !of_taken => {
@@ -96,7 +163,10 @@ impl Faults<'_> {
     fn list<T: DeserializeOwned>(&mut self, name: &str, value: Option<Spanned<DeValue<'_>>>) -> Vec<Placed<T>> {
         self.elements(name, value)
             .into_iter()
-            .filter_map(|Placed { value, at, path }| self.value(&path, value).map(|value| Placed { value, at, path }))
+            .filter_map(|Placed { value, at, fields, path }| {
+                let value = self.value(&path, value)?;
+                Some(Placed { value, at, fields, path })
+            })
             .collect()
     }
 
@@ -107,19 +177,24 @@ impl Faults<'_> {
             self.add(at, name, format!("must be a list of tables: write it as [[{name}]]"));
             return Vec::new();
         };
-        let placed = |(index, value): (usize, Spanned<DeValue<'i>>)| Placed {
-            at: value.span(),
-            value,
-            path: format!("{name}[{index}]"),
+        let placed = |(index, value): (usize, Spanned<DeValue<'i>>)| {
+            let fields = value.get_ref().as_table().into_iter().flatten();
+            Placed {
+                at: value.span().start,
+                fields: fields.map(|(key, _)| (key.get_ref().to_string(), key.span().start)).collect(),
+                value,
+                path: format!("{name}[{index}]"),
+            }
         };
         array.into_iter().enumerate().map(placed).collect()
     }
 
     /// `id` and `accounts` are the entry's, all else is the kind's.
     fn strategy(&mut self, entry: Placed<Spanned<DeValue<'_>>>) -> Option<Placed<StrategyEntry>> {
-        let Placed { mut value, at, path } = entry;
+        let (mut value, entry) = (entry.value.clone(), entry.with(()));
+        let (at, path) = (entry.at, entry.path.clone());
         let DeValue::Table(table) = value.get_mut() else {
-            self.add(at.start, path, "must be a table");
+            self.add(at, path, "must be a table");
             return None;
         };
         let mut take = |name: &str| {
@@ -130,7 +205,7 @@ impl Faults<'_> {
         let id: Option<String> = match id {
             Some(id) => self.value(&join(&path, "id"), id),
             None => {
-                self.add(at.start, path.as_str(), "`id` is missing: give the strategy a name");
+                self.add(at, path.as_str(), "`id` is missing: give the strategy a name");
                 None
             }
         };
@@ -141,7 +216,7 @@ impl Faults<'_> {
         let kinds = || StrategyConfig::KINDS.iter().map(|kind| kind.name);
         let Some(kind) = kind else {
             let all = kinds().collect::<Vec<_>>().join(", ");
-            self.add(at.start, path.as_str(), format!("`kind` is missing; there are: {all}"));
+            self.add(at, path.as_str(), format!("`kind` is missing; there are: {all}"));
             return None;
         };
         let place = kind.span().start;
@@ -155,12 +230,12 @@ impl Faults<'_> {
         let config = self.value_with(&path, value, |parameters| StrategyConfig::of_kind(name, parameters))?;
         for fault in config.validate() {
             self.add(
-                at.start,
+                entry.field(&fault.parameter),
                 join(&path, &fault.parameter),
                 format!("is {}, but must be {}", fault.value, fault.requirement),
             );
         }
-        Some(Placed { value: StrategyEntry { id: id?, accounts, config }, at, path })
+        Some(entry.with(StrategyEntry { id: id?, accounts, config }))
     }
 }
 
@@ -168,21 +243,70 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// serde's message without the frame of the TOML text, which the caller draws.
+/// The parser's message without its frame of the TOML text.
 fn tidy(message: &str) -> String {
-    message.trim().trim_end_matches('.').to_owned()
+    message.trim().trim_end_matches('.').replace('\n', ", ")
+}
+
+/// serde's message in the words of a person who writes TOML.
+fn plain(message: &str) -> String {
+    let message = tidy(message);
+    if let Some(field) = message.strip_prefix("missing field `").and_then(|m| m.strip_suffix('`')) {
+        return format!("`{field}` is missing");
+    }
+    for (start, what) in [("unknown field `", "field"), ("unknown variant `", "choice")] {
+        let Some((wrong, known)) = message.strip_prefix(start).and_then(|m| m.split_once('`')) else { continue };
+        // What is known stands between backticks, all else between is words.
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        if known.is_empty() {
+            return format!("there is no {what} `{wrong}` here; remove it");
+        }
+        let hint = meant(wrong, known.iter().copied()).map(|k| format!("did you mean `{k}`? ")).unwrap_or_default();
+        return format!("there is no {what} `{wrong}`; {hint}there are: {}", known.join(", "));
+    }
+    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" => "text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" => "a list in brackets",
+        other => other,
+    };
+    let found = found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: ")).unwrap_or(found);
+    format!("is {found}, but must be {expected}")
+}
+
+/// The text as TOML, or what is wrong with it as such.
+fn parse<'i>(text: &'i str, faults: &mut Faults<'_>) -> Option<Spanned<DeTable<'i>>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        faults.add(error.span().map_or(0, |s| s.start), "", format!("no valid TOML: {}", tidy(error.message())));
+    }
+    errors.is_empty().then_some(root)
+}
+
+pub(super) fn read_table(text: &str) -> Result<DataSpec, ConfigFaults> {
+    let mut faults = Faults { text, found: Vec::new() };
+    let root = parse(text, &mut faults);
+    let read = root.and_then(|root| faults.value("", Spanned::new(root.span(), DeValue::Table(root.into_inner()))));
+    let table: Option<DataSpec> = read;
+    for fault in table.iter().flat_map(DataSpec::faults) {
+        faults.add(0, fault.field, fault.problem);
+    }
+    match table {
+        Some(table) if faults.found.is_empty() => Ok(table),
+        _ => Err(ConfigFaults(faults.found)),
+    }
 }
 
 pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let mut faults = Faults { text, found: Vec::new() };
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        for error in errors {
-            faults.add(error.span().map_or(0, |s| s.start), "", format!("no valid TOML: {}", tidy(error.message())));
-        }
-        return Err(ConfigFaults(faults.found));
-    }
+    let Some(root) = parse(text, &mut faults) else { return Err(ConfigFaults(faults.found)) };
     let mut root = root.into_inner();
+    let places: BTreeMap<String, usize> =
+        root.keys().map(|key| (key.get_ref().to_string(), key.span().start)).collect();
     let mut take = |name: &str| {
         let key = root.keys().find(|k| k.get_ref() == name).cloned();
         key.and_then(|key| root.remove(&key))
@@ -204,7 +328,11 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         &statistics,
     ] {
         if *required && value.is_none() {
-            faults.found.push(ConfigFault { line: 0, path: (*section).to_owned(), message: "is missing".to_owned() });
+            let message = match *section {
+                "name" => "is missing; add a line such as name = \"my first run\"".to_owned(),
+                list => format!("is missing; add at least one [[{list}]] table"),
+            };
+            faults.found.push(ConfigFault { line: 0, path: (*section).to_owned(), message });
         }
     }
     for key in root.keys() {
@@ -215,6 +343,14 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         };
         faults.add(key.span().start, key.get_ref().as_ref(), format!("there is no such section; {hint}"));
     }
+    let names = NamesOfAll {
+        currencies: Names::of("currencies", "currency", &["code"], currencies.2.as_ref()),
+        venues: Names::of("venues", "venue", &["id"], venues.2.as_ref()),
+        accounts: Names::of("accounts", "account", &["id", "venue"], accounts.2.as_ref()),
+        instruments: Names::of("instruments", "instrument", &["id"], instruments.2.as_ref()),
+        data: Names::of("data", "data table", &["instrument"], data.2.as_ref()),
+        strategies: Names::of("strategies", "strategy", &["id"], strategies.2.as_ref()),
+    };
     let mut one = Sections { faults: &mut faults };
     let name: Option<String> = one.read(name);
     let seed: Option<u64> = one.read(seed);
@@ -230,10 +366,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let entries = faults.elements("strategies", strategies.2);
     let strategies: Vec<Placed<StrategyEntry>> = entries.into_iter().filter_map(|e| faults.strategy(e)).collect();
     let draft = Draft { currencies, venues, accounts, instruments, data, strategies };
-    // Names resolve only once every section could be read.
-    if faults.found.is_empty() {
-        draft.check(reporting_currency.as_deref(), &bars, &mut faults);
-    }
+    draft.check(reporting_currency.as_deref(), &bars, &names, &places, &mut faults);
     if !faults.found.is_empty() {
         faults.found.sort_by_key(|fault| fault.line);
         return Err(ConfigFaults(faults.found));
@@ -274,99 +407,96 @@ struct Draft {
     strategies: Vec<Placed<StrategyEntry>>,
 }
 
+/// The names that the sections declare.
+struct NamesOfAll {
+    currencies: Names,
+    venues: Names,
+    accounts: Names,
+    instruments: Names,
+    /// By instrument, which several tables may share.
+    data: Names,
+    strategies: Names,
+}
+
 impl Draft {
-    fn check(&self, reporting: Option<&str>, bars: &BarsConfig, faults: &mut Faults<'_>) {
-        for (what, empty) in [
-            ("venues", self.venues.is_empty()),
-            ("accounts", self.accounts.is_empty()),
-            ("instruments", self.instruments.is_empty()),
-            ("data", self.data.is_empty()),
-        ] {
-            if empty {
-                faults.add(0, what, "is empty: a run needs at least one");
+    fn check(
+        &self,
+        reporting: Option<&str>,
+        bars: &BarsConfig,
+        names: &NamesOfAll,
+        places: &BTreeMap<String, usize>,
+        faults: &mut Faults<'_>,
+    ) {
+        let NamesOfAll { currencies, venues, accounts, instruments, data, strategies } = names;
+        for list in [venues, accounts, instruments, data] {
+            if let Some(at) = places.get(list.list).filter(|_| list.found.is_empty() && list.complete) {
+                faults.add(*at, list.list, "is empty: a run needs at least one");
             }
         }
-        unique(faults, "id", self.venues.iter().map(|p| (p.value.id.as_str(), p)));
-        unique(faults, "id", self.accounts.iter().map(|p| (p.value.name(), p)));
-        unique(faults, "id", self.instruments.iter().map(|p| (p.value.id.as_str(), p)));
-        unique(faults, "id", self.strategies.iter().map(|p| (p.value.id.as_str(), p)));
-        unique(faults, "code", self.currencies.iter().map(|p| (p.value.code.as_str(), p)));
-        for Placed { value, at, path } in &self.currencies {
+        for list in [currencies, venues, accounts, instruments, strategies] {
+            list.unique(faults);
+        }
+        for placed @ Placed { value, path, .. } in &self.currencies {
             if value.digits > 9 {
-                faults.add(at.start, join(path, "digits"), format!("{} is more than 9", value.digits));
+                faults.add(placed.field("digits"), join(path, "digits"), format!("{} is more than 9", value.digits));
             }
         }
-        for Placed { value, at, path } in &self.venues {
+        for placed @ Placed { value, path, .. } in &self.venues {
             for (field, message) in value.faults() {
-                faults.add(at.start, join(path, field), message);
+                faults.add(placed.field(field), join(path, field), message);
             }
         }
-        let venues: Vec<&str> = self.venues.iter().map(|p| p.value.id.as_str()).collect();
-        let instruments: Vec<&str> = self.instruments.iter().map(|p| p.value.id.as_str()).collect();
-        let accounts: Vec<&str> = self.accounts.iter().map(|p| p.value.name()).collect();
-        for Placed { value, at, path } in &self.instruments {
+        for placed @ Placed { value, path, .. } in &self.instruments {
             for (field, message) in value.faults() {
-                faults.add(at.start, join(path, field), message);
+                faults.add(placed.field(field), join(path, field), message);
             }
             if let Some((_, venue)) = value.name() {
-                known(faults, at.start, &join(path, "id"), "venue", venue, &venues);
+                venues.known(faults, placed.field("id"), &join(path, "id"), venue);
             }
         }
-        for Placed { value, at, path } in &self.accounts {
-            known(faults, at.start, &join(path, "venue"), "venue", &value.venue, &venues);
+        for placed @ Placed { value, path, .. } in &self.accounts {
+            venues.known(faults, placed.field("venue"), &join(path, "venue"), &value.venue);
             for name in value.leverage_by.keys() {
-                known(faults, at.start, &join(path, "leverage_by"), "instrument", name, &instruments);
+                instruments.known(faults, placed.field("leverage_by"), &join(path, "leverage_by"), name);
             }
-            let levers = value.leverage.iter().chain(value.leverage_by.values());
-            if levers.clone().any(|l| !l.0.is_positive()) {
-                faults.add(at.start, join(path, "leverage"), "must be positive");
+            let levers = [
+                ("leverage", value.leverage.iter().all(|l| l.0.is_positive())),
+                ("leverage_by", value.leverage_by.values().all(|l| l.0.is_positive())),
+            ];
+            for (field, _) in levers.iter().filter(|(_, holds)| !holds) {
+                faults.add(placed.field(field), join(path, field), "must be positive");
             }
             if value.balances.is_empty() {
-                faults.add(at.start, join(path, "balances"), "is empty: what does the account open with?");
+                let message = "is empty: what does the account open with? As in { USD = \"1000000\" }";
+                faults.add(placed.field("balances"), join(path, "balances"), message);
             }
         }
-        for Placed { value, at, path } in &self.data {
-            known(faults, at.start, &join(path, "instrument"), "instrument", &value.instrument, &instruments);
+        for placed @ Placed { value, path, .. } in &self.data {
+            instruments.known(faults, placed.field("instrument"), &join(path, "instrument"), &value.instrument);
             for fault in value.faults() {
-                faults.add(at.start, path.as_str(), fault.to_string());
+                faults.add(placed.field(fault.field), join(path, fault.field), fault.problem);
             }
             if let Some(series) = &value.series
                 && let Err(error) = series.parse::<BarShape>()
             {
-                faults.add(at.start, join(path, "series"), error.to_string());
+                faults.add(placed.field("series"), join(path, "series"), error.to_string());
             }
         }
-        for Placed { value, at, path } in &self.strategies {
+        for placed @ Placed { value, path, .. } in &self.strategies {
             for name in &value.accounts {
-                known(faults, at.start, &join(path, "accounts"), "account", name, &accounts);
+                accounts.known(faults, placed.field("accounts"), &join(path, "accounts"), name);
             }
         }
+        let section = |name: &str| places.get(name).copied().unwrap_or(0);
         for (name, session) in &bars.sessions {
             if let Err(message) = session.calendar() {
-                faults.add(0, format!("bars.sessions.{name}"), message);
+                faults.add(section("bars"), format!("bars.sessions.{name}"), message);
             }
         }
-        if let Some(code) = reporting
-            && code.is_empty()
-        {
-            faults.add(0, "reporting_currency", "is empty");
+        if reporting == Some("") {
+            let message = "is empty; name a currency, as in \"USD\", or leave the line out";
+            faults.add(section("reporting_currency"), "reporting_currency", message);
         }
-    }
-}
-
-fn unique<'p, T: 'p>(faults: &mut Faults<'_>, field: &str, names: impl Iterator<Item = (&'p str, &'p Placed<T>)>) {
-    let mut seen = BTreeSet::new();
-    for (name, Placed { at, path, .. }) in names {
-        if !seen.insert(name) {
-            faults.add(at.start, join(path, field), format!("`{name}` is declared twice"));
-        }
-    }
-}
-
-fn known(faults: &mut Faults<'_>, at: usize, path: &str, what: &str, name: &str, known: &[&str]) {
-    if !known.contains(&name) {
-        let hint = meant(name, known.iter().copied()).map(|k| format!("did you mean `{k}`? ")).unwrap_or_default();
-        faults.add(at, path, format!("there is no {what} `{name}`; {hint}declared are: {}", known.join(", ")));
     }
 }
 

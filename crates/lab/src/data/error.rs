@@ -259,6 +259,14 @@ pub enum DataError {
         /// The event's stamp.
         stamp: UnixNanos,
     },
+    /// Somebody interrupted an import.
+    #[error("interrupted after {rows} rows, at {ts}; nothing was written")]
+    Interrupted {
+        /// Rows read.
+        rows: u64,
+        /// The stamp reached.
+        ts: UnixNanos,
+    },
     /// A Parquet file cannot be read or written.
     #[error("`{path}`: Parquet: {cause}")]
     Parquet {

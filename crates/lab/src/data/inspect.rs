@@ -4,6 +4,7 @@
 //! Nothing here feeds a run.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::Serialize;
@@ -122,6 +123,18 @@ pub fn inspect(path: &Path) -> Result<Inspection, DataError> {
         inspection.problem = Some("no kind of market data is recognised; describe the columns by hand".into());
         return Ok(inspection);
     };
+    // Several instruments in one file, one below the other, look like stamps that go back.
+    let word = |c: &&ColumnReport| {
+        let text = c.sample.as_str();
+        c.meaning.is_none() && text.starts_with(|x: char| x.is_ascii_alphabetic()) && text.parse::<f64>().is_err()
+    };
+    if let Some(column) = inspection.columns.iter().find(word).filter(|_| inspection.header) {
+        let (name, sample) = (key_of(&column.name), toml_of(&column.sample.as_str().into()));
+        inspection.notes.push(format!(
+            "if `{}` tells several instruments apart, choose one: where = {{ {name} = {sample} }}",
+            column.name
+        ));
+    }
     inspection.kind = Some(guess.spec.kind);
     inspection.suggestion = suggestion(&guess.spec);
     match read_all(&guess.spec) {
@@ -396,24 +409,42 @@ pub struct Import {
 }
 
 /// Reads what a table describes and writes it to `to`, whole or not at all: Parquet if the name ends in `.parquet`,
-/// else text, compressed by `.gz` or `.zst`.
+/// else text, compressed by `.gz` or `.zst`. `progress` is told rows and stamps, and may break it off.
 pub fn import(
     spec: &DataSpec,
     search: &[std::path::PathBuf],
     resolve: &mut dyn Resolve,
     to: &Path,
+    progress: &mut dyn FnMut(u64, UnixNanos) -> ControlFlow<()>,
 ) -> Result<Import, DataError> {
-    struct Keep(super::OpenedFeed, Option<DataError>);
-    impl Feed for Keep {
+    struct Keep<'p> {
+        feed: super::OpenedFeed,
+        error: Option<DataError>,
+        rows: u64,
+        progress: &'p mut dyn FnMut(u64, UnixNanos) -> ControlFlow<()>,
+    }
+    impl Keep<'_> {
+        fn read(&mut self, out: &mut Vec<Event>) -> Result<(), DataError> {
+            let before = out.len();
+            self.feed.read(out)?;
+            self.rows += (out.len() - before) as u64;
+            let Some(ts) = out.last().map(Event::ts) else { return Ok(()) };
+            match (self.progress)(self.rows, ts) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(DataError::Interrupted { rows: self.rows, ts }),
+            }
+        }
+    }
+    impl Feed for Keep<'_> {
         fn fill(&mut self, out: &mut Vec<Event>) -> Result<(), starling_market::feed::FeedError> {
-            self.0.read(out).map_err(|error| {
+            self.read(out).map_err(|error| {
                 let text = error.to_string();
-                self.1 = Some(error);
+                self.error = Some(error);
                 text.into()
             })
         }
     }
-    let mut feed = Keep(open(spec, search, resolve)?, None);
+    let mut feed = Keep { feed: open(spec, search, resolve)?, error: None, rows: 0, progress };
     let name = to.display().to_string();
     let written = match extension(&name) {
         #[cfg(feature = "parquet")]
@@ -424,10 +455,10 @@ pub fn import(
             return Err(DataError::Unsupported { path: name, problem });
         }
     };
-    match (written, feed.1) {
+    match (written, feed.error) {
         // The reader's own error says more than that the writer met one.
         (Err(_), Some(error)) => Err(error),
         (Err(error), None) => Err(error),
-        (Ok(rows), _) => Ok(Import { rows, sources: feed.0.sources() }),
+        (Ok(rows), _) => Ok(Import { rows, sources: feed.feed.sources() }),
     }
 }

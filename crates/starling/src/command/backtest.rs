@@ -31,7 +31,8 @@ pub(crate) struct Backtest {
     set: Vec<(String, String)>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+/// A setting of the command line: what stands before the first `=`, and what behind it.
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     let split = text.split_once('=').ok_or_else(|| format!("`{text}` must be KEY=VALUE, as in data.path=bars.csv"))?;
     Ok((split.0.trim().to_owned(), split.1.trim().to_owned()))
 }

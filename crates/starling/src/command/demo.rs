@@ -11,7 +11,10 @@ use crate::terminal::{Failure, put, say};
 /// The bundled configuration.
 const CONFIG: &str = include_str!("../../demo/demo.toml");
 /// The bundled data: five US stocks, daily, 2000 to 2013 (provenance in `demo/README.md`).
-const STOCKS: &[u8] = include_bytes!("../../demo/stocks5_1d_2000_2013.csv.gz");
+pub(crate) const STOCKS: &[u8] = include_bytes!("../../demo/stocks5_1d_2000_2013.csv.gz");
+
+/// What the data is called where it is written.
+pub(crate) const STOCKS_NAME: &str = "stocks5_1d_2000_2013.csv.gz";
 
 /// The demo.
 #[derive(Debug, Args)]
@@ -33,7 +36,7 @@ impl Demo {
         output::folder(&self.out)?;
         let config = self.out.join("demo.toml");
         output::write_whole(&config, CONFIG.as_bytes())?;
-        output::write_whole(&self.out.join("stocks5_1d_2000_2013.csv.gz"), STOCKS)?;
+        output::write_whole(&self.out.join(STOCKS_NAME), STOCKS)?;
         let search = vec![self.out.clone()];
         let job = Job {
             origin: Path::new("demo.toml"),

@@ -12,21 +12,35 @@ use crate::terminal::{Failure, say};
 
 /// Writes a file whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::run(format!("{}: cannot be written: {error}", path.display()));
     let partial = path.with_extension("partial");
-    let mut file = fs::File::create(&partial).map_err(fail)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail)?;
-    fs::rename(&partial, path).map_err(fail)
+    let written = fs::File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    written.map_err(|error| {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&partial);
+        Failure::run(format!("{}: cannot be written: {error}", path.display()))
+    })
 }
 
-/// Creates a folder for output.
+/// Creates a folder for output; one that cannot be is bad usage, told before anything runs.
 pub(crate) fn folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(|e| Failure::run(format!("{}: cannot be created: {e}", path.display())))
+    fs::create_dir_all(path).map_err(|e| {
+        let path = path.display();
+        Failure::usage(format!("{path}: the output folder cannot be created: {e}; give another with --out"))
+    })
 }
 
-/// The report in all its forms: `report.html`, `report.md` with its charts, `report.json`. Gives the path of the page.
+/// The report in all its forms: its pages and `report.json`. Gives the path of the page.
 pub(crate) fn reports(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure> {
-    folder(out)?;
+    let page = pages(record, out)?;
+    let json = record.to_json().map_err(|e| Failure::run(e.to_string()))?;
+    write_whole(&out.join("report.json"), json.as_bytes())?;
+    Ok(page)
+}
+
+/// `report.html`, and `report.md` with its charts. Gives the path of the page.
+pub(crate) fn pages(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure> {
     let charts = out.join("charts");
     folder(&charts)?;
     let page = out.join("report.html");
@@ -36,8 +50,6 @@ pub(crate) fn reports(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure
     for (name, svg) in files {
         write_whole(&charts.join(name), svg.as_bytes())?;
     }
-    let json = record.to_json().map_err(|e| Failure::run(e.to_string()))?;
-    write_whole(&out.join("report.json"), json.as_bytes())?;
     Ok(page)
 }
 
@@ -124,7 +136,7 @@ pub(crate) fn summary(record: &RunRecord) {
 }
 
 /// A number in groups of three.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let head = digits.len() % 3;
     let mut text = digits[..head].to_owned();

@@ -1,0 +1,213 @@
+//! `starling data`: market data looked at, checked, converted, and a sample of it to start with.
+
+mod check;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use starling_core::{BarSeriesId, InstrumentId, Price, UnixNanos};
+use starling_lab::data::{self, DataError, Resolve, SourceReport};
+
+use super::{demo, output};
+use crate::terminal::{Failure, Progress, put, say};
+
+/// Market data: look at a file, check it, convert it, or write a sample.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show what a file seems to hold, and print a [[data]] table to start from.
+    Inspect(Inspect),
+    /// Count every fault of a file, or of all the data of a configuration.
+    Check(check::Check),
+    /// Write what a file or a [[data]] table holds to Parquet or CSV, in one fixed layout.
+    Import(Import),
+    /// Write the bundled sample: daily prices of five US stocks, 2000 to 2013.
+    Sample(Sample),
+}
+
+/// Look at a file.
+#[derive(Debug, Args)]
+struct Inspect {
+    /// The file: CSV (also .gz, .zst, .zip, .tar) or Parquet.
+    file: PathBuf,
+}
+
+/// Convert a file.
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    source: table::Source,
+    /// The file to write: its name ends in .parquet, .csv, .csv.gz or .csv.zst.
+    to: PathBuf,
+}
+
+/// Write the sample.
+#[derive(Debug, Args)]
+struct Sample {
+    /// The folder to write it to.
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+impl Data {
+    /// Does it.
+    pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
+        match self.action {
+            Action::Inspect(inspect) => inspect.run(json),
+            Action::Check(check) => check.run(json),
+            Action::Import(import) => import.run(json),
+            Action::Sample(sample) => sample.run(json),
+        }
+    }
+}
+
+/// One table alone: its instrument and series are the first, whatever their names.
+struct Alone {
+    tick: Price,
+}
+
+impl Resolve for Alone {
+    fn instrument(&mut self, _: &str) -> Result<InstrumentId, String> {
+        Ok(InstrumentId(0))
+    }
+    fn series(&mut self, _: InstrumentId, _: &str) -> Result<BarSeriesId, String> {
+        Ok(BarSeriesId(0))
+    }
+    fn tick(&mut self, _: InstrumentId) -> Price {
+        self.tick
+    }
+}
+
+/// Data that cannot be read is bad input; what a person broke off is a run that did not end.
+fn failure(error: &DataError) -> Failure {
+    match error {
+        DataError::Interrupted { .. } => Failure::run(error),
+        _ => Failure::usage(error),
+    }
+}
+
+/// From the first to the last stamp of some files, as dates where the time says nothing.
+fn range(sources: &[SourceReport]) -> String {
+    let first = sources.iter().filter_map(|s| s.first).min();
+    let last = sources.iter().filter_map(|s| s.last).max();
+    match (first, last) {
+        (Some(first), Some(last)) => format!("{} to {}", moment(first), moment(last)),
+        _ => "no rows used".to_owned(),
+    }
+}
+
+/// A stamp, as a date where it is a midnight.
+fn moment(ts: UnixNanos) -> String {
+    let text = ts.to_string();
+    match text.split_once('T') {
+        Some((date, time)) if time.trim_end_matches('Z').chars().all(|c| matches!(c, '0' | ':' | '.')) => {
+            date.to_owned()
+        }
+        _ => text,
+    }
+}
+
+impl Inspect {
+    fn run(self, json: bool) -> Result<(), Failure> {
+        let found = data::inspect(&self.file).map_err(|error| failure(&error))?;
+        if json {
+            return put(serde_json::to_string(&found).expect("an inspection is plain data"));
+        }
+        let header = if found.header { "with a header" } else { "without a header" };
+        say(format_args!("{}: {}, {header}", found.text, found.format));
+        let name = |c: &data::ColumnReport| if c.name.is_empty() { "-".to_owned() } else { c.name.clone() };
+        let wide = |text: fn(&data::ColumnReport, &dyn Fn(&data::ColumnReport) -> String) -> usize, least: usize| {
+            found.columns.iter().map(|c| text(c, &name)).max().unwrap_or(0).max(least)
+        };
+        let names = wide(|c, name| name(c).chars().count(), "column".len());
+        let meanings = wide(|c, _| c.meaning.as_deref().map_or(1, str::len), "taken for".len());
+        say(format_args!("     {:<names$}  {:<meanings$}  first value", "column", "taken for"));
+        for column in &found.columns {
+            let meaning = column.meaning.as_deref().unwrap_or("-");
+            say(format_args!("{:>3}  {:<names$}  {meaning:<meanings$}  {}", column.place, name(column), column.sample));
+        }
+        if let Some(read) = &found.read {
+            let rows = output::grouped(read.counts.rows);
+            say(format_args!("{rows} rows, {}", range(std::slice::from_ref(read))));
+            let faults = read.counts.accepted.total() + read.counts.dropped.total();
+            if faults > 0 {
+                let file = self.file.display();
+                say(format_args!("{} faults: `starling data check {file}` names them", output::grouped(faults)));
+            }
+        }
+        if let Some(problem) = &found.problem {
+            say(format_args!("problem: {problem}"));
+        }
+        for note in &found.notes {
+            say(format_args!("note: {note}"));
+        }
+        if found.suggestion.is_empty() {
+            return Ok(());
+        }
+        say("for the configuration (correct what was guessed wrong, SYMBOL.VENUE first):");
+        put(found.suggestion.trim_end())
+    }
+}
+
+impl Import {
+    fn run(self, json: bool) -> Result<(), Failure> {
+        let table = self.source.one()?;
+        if let Some(folder) = self.to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            output::folder(folder)?;
+        }
+        let progress = Progress::start(json);
+        let mut names = Alone { tick: table.tick };
+        let mut tell = |rows, ts| progress.tell(rows, ts);
+        let done = data::import(&table.spec, &table.search, &mut names, &self.to, &mut tell);
+        drop(progress);
+        let done = done.map_err(|error| failure(&error))?;
+        let to = self.to.display().to_string();
+        if json {
+            let mut object = serde_json::to_value(&done).expect("a report is plain data");
+            object["to"] = to.into();
+            return put(object);
+        }
+        say(format_args!("{to}: {} rows, {}", output::grouped(done.rows), range(&done.sources)));
+        for source in &done.sources {
+            let c = &source.counts;
+            let left = [
+                ("filtered", c.filtered),
+                ("outside the range", c.outside),
+                ("without a partner", c.unpaired),
+                ("one-sided", c.one_sided),
+                ("dropped as faulty", c.dropped.total()),
+                ("faulty and kept", c.accepted.total()),
+            ];
+            let told = left.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!(", {} {what}", output::grouped(*n)));
+            say(format_args!("  from {}: {} rows{}", source.path, output::grouped(c.rows), told.collect::<String>()));
+        }
+        say(format_args!("  next: `starling data inspect {to}` prints the [[data]] table that reads it"));
+        Ok(())
+    }
+}
+
+impl Sample {
+    fn run(self, json: bool) -> Result<(), Failure> {
+        output::folder(&self.folder)?;
+        let path = self.folder.join(demo::STOCKS_NAME);
+        output::write_whole(&path, demo::STOCKS)?;
+        let shown = shown(&path);
+        if json {
+            return put(serde_json::json!({ "path": shown, "bytes": demo::STOCKS.len() }));
+        }
+        say(format_args!("{shown}: daily prices of AAPL, FB, GOOG, IBM and MSFT, 2000-03-01 to 2013-03-01"));
+        say(format_args!("  next: `starling data inspect {shown}`"));
+        Ok(())
+    }
+}
+
+/// A path without the `./` that a default adds.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
