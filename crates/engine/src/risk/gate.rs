@@ -702,7 +702,8 @@ impl RiskGate {
     }
 
     /// The order's parent filled: the child that was approved with it may be sent, at most as large as it was approved,
-    /// on the position that the parent opened. Reserves without refusing; `None` if the order is not held here.
+    /// and on the position that the parent opened if that is what it unwinds. Reserves without refusing; `None` if the
+    /// order waits for no parent.
     pub fn release<V: RiskView>(
         &mut self,
         view: &V,
@@ -716,9 +717,11 @@ impl RiskGate {
         if !std::mem::take(&mut order.parked) {
             return None;
         }
-        order.held = false;
         order.request.qty = order.request.qty.min(qty);
-        order.request.position = position;
+        // What claims already, because it does more than unwind its parent, claims where it was approved.
+        if std::mem::take(&mut order.held) {
+            order.request.position = position;
+        }
         let (request, account) = (order.request, order.account);
         order.terms.qty = request.qty;
         let order = *order;

@@ -5,5 +5,6 @@
 mod costs;
 mod kinds;
 mod messages;
+mod properties;
 mod rig;
 mod ties;
