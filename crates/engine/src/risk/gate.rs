@@ -720,8 +720,9 @@ impl RiskGate {
         order.request.qty = order.request.qty.min(qty);
         // What claims already, because it does more than unwind its parent, claims where it was approved.
         if std::mem::take(&mut order.held) {
-            order.request.position = position;
+            self.state.orders.rename(place, position);
         }
+        let order = self.state.orders.get_mut(place);
         let (request, account) = (order.request, order.account);
         order.terms.qty = request.qty;
         let order = *order;
