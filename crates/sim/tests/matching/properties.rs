@@ -272,7 +272,7 @@ proptest! {
                         taken(&mut shown, &fill)?;
                     }
                     for (side, (price, size)) in [(px(bid), qty(sizes.0)), (px(bid + spread), qty(sizes.1))].into_iter().enumerate() {
-                        if !shown[side].is_some_and(|(p, s, _)| (p, s) == (price, size)) {
+                        if shown[side].is_none_or(|(p, s, _)| (p, s) != (price, size)) {
                             shown[side] = Some((price, size, size));
                         }
                     }
