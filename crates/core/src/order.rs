@@ -462,3 +462,123 @@ pub struct Report {
     /// What it says.
     pub kind: ReportKind,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUSES: [OrderStatus; 10] = [
+        OrderStatus::Held,
+        OrderStatus::Submitted,
+        OrderStatus::Accepted,
+        OrderStatus::Triggered,
+        OrderStatus::PartiallyFilled,
+        OrderStatus::Unknown,
+        OrderStatus::Filled,
+        OrderStatus::Canceled,
+        OrderStatus::Expired,
+        OrderStatus::Rejected,
+    ];
+
+    fn fill(leaves: i64) -> ReportKind {
+        ReportKind::Filled {
+            fill: Fill {
+                order: ClientOrderId::default(),
+                trade_id: 1,
+                instrument: InstrumentId(0),
+                side: Side::Buy,
+                qty: Qty::ONE,
+                price: Price::ZERO,
+                fee: Money::ZERO,
+                fee_currency: CurrencyId(0),
+                liquidity: Liquidity::Taker,
+                position: PositionId::NONE,
+                ts: UnixNanos::EPOCH,
+            },
+            leaves: Qty::from_int(leaves),
+        }
+    }
+
+    fn reports() -> [(&'static str, ReportKind); 11] {
+        [
+            ("accepted", ReportKind::Accepted),
+            ("rejected", ReportKind::Rejected(RejectReason::WouldTake)),
+            ("triggered", ReportKind::Triggered),
+            ("filled in part", fill(1)),
+            ("filled", fill(0)),
+            ("modified", ReportKind::Modified { qty: Qty::ONE, kind: OrderKind::Market }),
+            ("modify rejected", ReportKind::ModifyRejected(RejectReason::UnknownOrder)),
+            ("canceled", ReportKind::Canceled),
+            ("cancel rejected", ReportKind::CancelRejected(RejectReason::UnknownOrder)),
+            ("expired", ReportKind::Expired),
+            ("unknown", ReportKind::Unknown),
+        ]
+    }
+
+    /// The table as `docs/matching.md` prints it: a row a report, a column a status.
+    fn drawn() -> String {
+        let mut table = format!("| report |{}\n", STATUSES.map(|s| format!(" {s:?} |")).concat());
+        table += &format!("|{}\n", "---|".repeat(STATUSES.len() + 1));
+        for (name, report) in reports() {
+            let cell = |status: OrderStatus| match status.after(&report) {
+                None => " – |".to_owned(),
+                Some(same) if same == status => " = |".to_owned(),
+                Some(next) => format!(" {next:?} |"),
+            };
+            table += &format!("| {name} |{}\n", STATUSES.map(cell).concat());
+        }
+        table
+    }
+
+    /// Written down by hand: `-` impossible, `=` stays, else the first letter of the next status
+    /// (Accepted, Rejected, Triggered, Partially filled, Filled, Canceled, Expired, Unknown). Columns as in `STATUSES`.
+    const BY_HAND: [(&str, &str); 11] = [
+        // Held Submitted Accepted Triggered PartiallyFilled Unknown | Filled Canceled Expired Rejected
+        ("accepted", "-A---A----"),
+        ("rejected", "-R---R----"),
+        ("triggered", "--T--T----"),
+        ("filled in part", "--PP=P----"),
+        ("filled", "--FFFF----"),
+        ("modified", "--===A----"),
+        ("modify rejected", "-========="),
+        ("canceled", "C-CCCC----"),
+        ("cancel rejected", "-========="),
+        ("expired", "E-EEEE----"),
+        ("unknown", "-UUUU=----"),
+    ];
+
+    #[test]
+    fn every_pair_of_status_and_report_is_as_written_down() {
+        for ((name, report), (row, cells)) in reports().iter().zip(BY_HAND) {
+            assert_eq!(*name, row);
+            for (status, cell) in STATUSES.into_iter().zip(cells.chars()) {
+                let expected = match cell {
+                    '-' => None,
+                    '=' => Some(status),
+                    letter => STATUSES.into_iter().find(|s| {
+                        // Canceled is the one that begins with C, and so on; Submitted and Held are never reached.
+                        format!("{s:?}").starts_with(letter)
+                    }),
+                };
+                assert_eq!(status.after(report), expected, "{status:?} and then {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_but_refused_requests_follows_an_end() {
+        for status in STATUSES.into_iter().filter(|s| s.is_terminal()) {
+            for (name, report) in reports() {
+                let next = status.after(&report);
+                assert!(next.is_none() || next == Some(status), "{status:?} and then {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_prints_this_table() {
+        let document = include_str!("../../../docs/matching.md");
+        let table = drawn();
+        assert!(document.contains(&table), "docs/matching.md should contain:\n{table}");
+    }
+}

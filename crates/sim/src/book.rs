@@ -89,6 +89,18 @@ impl Default for Book {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Queue operations of this thread: what an event costs, counted rather than timed.
+    pub(crate) static OPERATIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+#[inline]
+fn count_operation() {
+    #[cfg(test)]
+    OPERATIONS.with(|n| n.set(n.get() + 1));
+}
+
 fn slot(queue: Queue, side: Side) -> usize {
     let queue = match queue {
         Queue::Limit => 0,
@@ -113,6 +125,7 @@ fn key(queue: Queue, side: Side, price: Price) -> i64 {
 impl Book {
     /// Puts an order into a queue.
     pub(crate) fn insert(&mut self, queue: Queue, side: Side, price: Price, arrival: u64, id: ClientOrderId) {
+        count_operation();
         let before = self.ranks[slot(queue, side)].insert((key(queue, side, price), arrival), id);
         assert!(before.is_none(), "an arrival number is used once");
         self.update_thresholds();
@@ -123,6 +136,7 @@ impl Book {
     /// # Panics
     /// If it is not there: the exchange's own record says that it is.
     pub(crate) fn remove(&mut self, queue: Queue, side: Side, price: Price, arrival: u64) {
+        count_operation();
         let found = self.ranks[slot(queue, side)].remove(&(key(queue, side, price), arrival));
         assert!(found.is_some(), "a resting order is in its queue");
         self.update_thresholds();
@@ -130,6 +144,7 @@ impl Book {
 
     /// The first of a queue: its price and id.
     pub(crate) fn first(&self, queue: Queue, side: Side) -> Option<(Price, ClientOrderId)> {
+        count_operation();
         let (&(key, _), &id) = self.ranks[slot(queue, side)].first_key_value()?;
         Some((Price::from_units(if descends(queue, side) { -key } else { key }), id))
     }

@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use starling_core::fixed::pow10;
 use starling_core::order::{
     Fill, Liquidity, OrderKind, RejectReason, Report, ReportKind, Side, TimeInForce, TrailOffset,
 };
 use starling_core::time::{DAY, SECOND};
 use starling_core::{
     AccountId, ClientOrderId, CurrencyTable, InstrumentId, InstrumentTable, Money, OrderRequest, PositionId, Price,
-    Qty, StrategyId, UnixNanos,
+    Qty, Rounding, StrategyId, UnixNanos,
 };
 use starling_engine::risk::{ApprovedCancel, ApprovedModify, ApprovedOrder};
 use starling_engine::venue::{MarketStep, StepSource, Venue};
@@ -109,6 +110,9 @@ pub struct Exchange {
     currencies: Arc<CurrencyTable>,
     models: Vec<VenueModel>,
     state: State,
+    /// Looks through its queues at every step, whatever the thresholds say: the twin of a test.
+    #[cfg(test)]
+    never_sleeps: bool,
 }
 
 /// What an aggressive order may trade against.
@@ -148,7 +152,14 @@ impl Exchange {
             rng: SplitMix64::new(seed),
             next_due: UnixNanos::MAX,
         };
-        Self { instruments, currencies, models, state }
+        Self {
+            instruments,
+            currencies,
+            models,
+            state,
+            #[cfg(test)]
+            never_sleeps: false,
+        }
     }
 
     /// Orders at the exchange now, resting or waiting.
@@ -418,7 +429,13 @@ impl Exchange {
     }
 
     fn usable(&self, instrument: InstrumentId, level: Level) -> Qty {
-        if self.model(instrument).consume_liquidity { level.left } else { level.shown }
+        self.whole(instrument, if self.model(instrument).consume_liquidity { level.left } else { level.shown })
+    }
+
+    /// What of a size can be traded in the decimals of the instrument: a quarter of a bar's volume may have more.
+    fn whole(&self, instrument: InstrumentId, size: Qty) -> Qty {
+        let digits = self.instruments.get(instrument).qty_digits.min(9);
+        size.round_to(Qty::from_units(pow10(9 - digits)), Rounding::Floor)
     }
 
     fn trail(&self, instrument: InstrumentId, side: Side, market: Price, offset: TrailOffset) -> Price {
@@ -433,8 +450,8 @@ impl Exchange {
         };
         // A sell stop trails below, a buy stop above; rounded away from the market so that it does not creep closer.
         let rounding = match side {
-            Side::Buy => starling_core::Rounding::Ceil,
-            Side::Sell => starling_core::Rounding::Floor,
+            Side::Buy => Rounding::Ceil,
+            Side::Sell => Rounding::Floor,
         };
         side.worsen(market, distance).round_to(tick, rounding)
     }
@@ -750,7 +767,7 @@ impl Exchange {
         let touch_fills = self.model(step.instrument).touch_fills;
         let mut exhausted = [false; 2];
         let print = step.source == StepSource::Trade && self.state.books[index].quoted;
-        let mut print_left = step.ask_size;
+        let mut print_left = self.whole(step.instrument, step.ask_size);
         while let Some((queue, side, price, id)) = self.nearest(step, before, touch_fills, exhausted) {
             let Some(mut resting) = self.unfile(id) else { unreachable!("a queued order is known") };
             if queue == Queue::Limit {
@@ -925,7 +942,10 @@ impl Venue for Exchange {
         }
         let first = !book.live;
         book.live = true;
-        if !book.open || book.sleeps_through(step.ask, step.bid, step.ask, step.bid) {
+        let asleep = book.sleeps_through(step.ask, step.bid, step.ask, step.bid);
+        #[cfg(test)]
+        let asleep = asleep && !self.never_sleeps;
+        if !self.state.books[step.instrument.index()].open || asleep {
             return;
         }
         let before = if first { (step.bid, step.ask) } else { before };
@@ -1024,3 +1044,6 @@ impl Venue for Exchange {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

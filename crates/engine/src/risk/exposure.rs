@@ -423,35 +423,35 @@ impl OpenOrders {
             order.counted = claim;
         }
         self.places[place as usize] = Some(order);
-        if let Some(key) = key {
-            match self.groups.get(&key) {
-                None => {
-                    self.groups.insert(key, place);
-                }
-                Some(&first) => {
-                    let after = std::mem::replace(&mut self.get_mut(first).next, place);
-                    self.get_mut(place).next = after;
-                    self.groups.insert(key, first.min(place));
-                }
-            }
+        if key.is_some() {
+            self.link(place);
             return self.recount(place);
         }
         (Claim::default(), claim)
     }
-    /// Removes an order, leaving what it counted with another member of its group; returns where it stood, its
-    /// group's old count and the new one.
-    pub(super) fn remove(&mut self, place: u32) -> (Standing, Claim, Claim) {
-        let old = self.gather(place);
-        let order = self.get(place);
-        let (next, standing, key) = (order.next, order.standing(), group_key(order));
-        self.by_id.remove(&order.id.get());
-        self.places[place as usize] = None;
-        self.free.push(place);
+    /// Joins an order that stands alone to its group.
+    fn link(&mut self, place: u32) {
+        let Some(key) = group_key(self.get(place)) else { return };
+        match self.groups.get(&key) {
+            None => {
+                self.groups.insert(key, place);
+            }
+            Some(&first) => {
+                let after = std::mem::replace(&mut self.get_mut(first).next, place);
+                self.get_mut(place).next = after;
+                self.groups.insert(key, first.min(place));
+            }
+        }
+    }
+    /// Takes an order out of its group, and says which member follows it; itself if it stood alone.
+    fn unlink(&mut self, place: u32) -> u32 {
+        let next = std::mem::replace(&mut self.get_mut(place).next, place);
+        let key = group_key(self.get(place));
         if next == place {
             if let Some(key) = key {
                 self.groups.remove(&key);
             }
-            return (standing, old, Claim::default());
+            return next;
         }
         let mut before = next;
         while self.get(before).next != place {
@@ -465,6 +465,30 @@ impl OpenOrders {
             at = self.get(at).next;
         }
         self.groups.insert(key, first);
+        next
+    }
+    /// Names the position of an order that claims nothing yet: it goes over to the group of those that name it.
+    pub(super) fn rename(&mut self, place: u32, position: PositionId) {
+        let counted = self.gather(place);
+        let next = self.unlink(place);
+        self.get_mut(place).counted = Claim::default();
+        self.get_mut(next).counted = counted;
+        self.get_mut(place).request.position = position;
+        self.link(place);
+    }
+    /// Removes an order, leaving what it counted with another member of its group; returns where it stood, its
+    /// group's old count and the new one.
+    pub(super) fn remove(&mut self, place: u32) -> (Standing, Claim, Claim) {
+        let old = self.gather(place);
+        let next = self.unlink(place);
+        let order = self.get(place);
+        let (id, standing) = (order.id, order.standing());
+        self.by_id.remove(&id.get());
+        self.places[place as usize] = None;
+        self.free.push(place);
+        if next == place {
+            return (standing, old, Claim::default());
+        }
         let new = self.group_claim(next);
         self.get_mut(next).counted = new;
         (standing, old, new)

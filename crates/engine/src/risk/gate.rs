@@ -702,7 +702,8 @@ impl RiskGate {
     }
 
     /// The order's parent filled: the child that was approved with it may be sent, at most as large as it was approved,
-    /// on the position that the parent opened. Reserves without refusing; `None` if the order is not held here.
+    /// and on the position that the parent opened if that is what it unwinds. Reserves without refusing; `None` if the
+    /// order waits for no parent.
     pub fn release<V: RiskView>(
         &mut self,
         view: &V,
@@ -712,23 +713,19 @@ impl RiskGate {
         position: PositionId,
     ) -> Option<ApprovedOrder> {
         let place = self.state.orders.find(id)?;
-        let mut order = *self.state.orders.get(place);
-        if !order.parked {
+        let order = self.state.orders.get_mut(place);
+        if !std::mem::take(&mut order.parked) {
             return None;
         }
-        // The position is part of what groups orders, so the order leaves its group and joins the right one.
-        let (at, old, new) = self.state.orders.remove(place);
-        self.replace(view, at, &old, &new);
-        order.parked = false;
-        order.held = false;
-        order.counted = Claim::default();
         order.request.qty = order.request.qty.min(qty);
-        order.request.position = position;
-        order.terms.qty = order.request.qty;
+        // What claims already, because it does more than unwind its parent, claims where it was approved.
+        if std::mem::take(&mut order.held) {
+            self.state.orders.rename(place, position);
+        }
+        let order = self.state.orders.get_mut(place);
         let (request, account) = (order.request, order.account);
-        let (old, new) = self.state.orders.insert(order);
-        self.replace(view, order.standing(), &old, &new);
-        let place = self.state.orders.find(id).expect("just inserted");
+        order.terms.qty = request.qty;
+        let order = *order;
         let claim = self.claim_of(view, &order);
         self.state.orders.get_mut(place).terms = terms_of(&request, order.leaves(), claim);
         self.recount(view, place);

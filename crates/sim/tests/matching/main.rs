@@ -2,8 +2,11 @@
 //!
 //! `rig` runs the real thing in miniature; the other modules are the cases, by concept.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod costs;
 mod kinds;
 mod messages;
+mod properties;
 mod rig;
 mod ties;

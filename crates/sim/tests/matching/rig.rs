@@ -260,6 +260,7 @@ pub(crate) struct Run {
     pub(crate) exchange: Rc<RefCell<Exchange>>,
     reports: Rc<RefCell<Vec<Report>>>,
     steps: Rc<RefCell<usize>>,
+    fresh: Box<dyn Fn() -> Exchange>,
     series: Vec<BarSeriesId>,
     /// Nanoseconds.
     clock: u64,
@@ -314,8 +315,10 @@ impl Run {
             run_id: RunId([0; 16]),
             header: Vec::new(),
         };
-        let exchange = Exchange::new(Arc::clone(&instruments), currencies, setting.models.clone(), setting.seed);
-        let exchange = Rc::new(RefCell::new(exchange));
+        let (models, table) = (setting.models.clone(), Arc::clone(&instruments));
+        let make = move |seed| Exchange::new(Arc::clone(&table), Arc::clone(&currencies), models.clone(), seed);
+        let exchange = Rc::new(RefCell::new(make(setting.seed)));
+        let fresh = Box::new(move || make(u64::MAX));
         let (reports, steps) = (Rc::default(), Rc::default());
         let tap = Tap {
             exchange: Rc::clone(&exchange),
@@ -333,6 +336,7 @@ impl Run {
             exchange,
             reports,
             steps,
+            fresh,
             series,
             clock: START,
             told: 0,
@@ -525,6 +529,19 @@ impl Run {
     /// Live orders of the engine and of the exchange.
     pub(crate) fn open(&self) -> (usize, usize) {
         (self.engine.world().orders().len(), self.exchange.borrow().orders())
+    }
+
+    /// The state of the exchange.
+    pub(crate) fn saved(&self) -> Vec<u8> {
+        self.exchange.borrow().save()
+    }
+
+    /// Puts an exchange in place of this one that was made anew, with another seed, and loaded with its state.
+    pub(crate) fn reload(&mut self) {
+        let bytes = self.saved();
+        let mut fresh = (self.fresh)();
+        fresh.load(&bytes).unwrap();
+        *self.exchange.borrow_mut() = fresh;
     }
 
     /// Fees of all fills so far, by order.

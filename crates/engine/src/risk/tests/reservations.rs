@@ -138,6 +138,29 @@ fn run(margin: bool, hedging: bool, steps: Vec<Step>, restarts: bool) -> [Vec<u8
     [open, postcard::to_allocvec(rig.gate.state()).unwrap()]
 }
 
+/// Found by the property below: the released child was still looked for under the position it was approved with.
+#[test]
+fn a_released_child_is_of_the_group_of_its_position() {
+    let send = |side, lots, group, child, position| Step::Send {
+        instrument: 0,
+        side,
+        lots,
+        cents: None,
+        group,
+        child,
+        reduce: false,
+        position,
+    };
+    let steps = vec![
+        send(true, 8, 0, false, 0),
+        send(false, 1, 2, true, 2),
+        Step::Report { order: 1, what: 8, lots: 1 },
+        send(false, 1, 2, false, 2),
+        send(false, 1, 2, false, 0),
+    ];
+    assert!(run(false, false, steps.clone(), false) == run(false, false, steps, true));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
