@@ -199,7 +199,7 @@ def perpetual_linear(data):
     bars = [(midnight(day) + int(r[0]) + MINUTE, *map(D, r[1:6]))
             for day, r in lean(f"{data}/bars/lean_bybit_btcusdt_1m_2022.tar.gz", "_trade.csv")]
     funding, tick = funding_of("data/funding.csv"), D("0.01")
-    maker, taker, limit_px = D("0.0001"), D("0.0006"), D(17190)
+    maker, taker, limit_px = D("0.0001"), D("0.0006"), D(17150)
     cash, cross, held, dip = D(10_000), Cross(), Netting(), Netting()
     orders = fills = 0
     waiting, resting = [], None  # (position, side, qty) in order of arrival; what is left of the limit order
@@ -334,6 +334,277 @@ def twap_slices(data):
     return {"balances": {"BINANCE": {"USDT": f"{cash:.8f}"}}, "orders": orders, "fills": fills, "positions": 1}
 
 
+def several_venues(data):
+    """Coins for cash, coins on margin in euros, currencies on margin: three loops in one, ordered by time."""
+    events = []  # (ms, place of the table, what, prices)
+    for day, r in lean(f"{data}/bars/lean_fxcm_eurusd_1m_2014_2018.tar.gz", "_quote.csv"):
+        if day.startswith("2018"):
+            ts, bid, ask = midnight(day) + int(r[0]) + MINUTE, list(map(D, r[1:5])), list(map(D, r[6:10]))
+            events += [(ts + off, 0, "quote", (bid[k], ask[k])) for k, off in ((0, -300), (1, -200), (2, -100), (3, 0))]
+    for place, name, path in ((1, "BTC", "lean_coinbase_btcusd_1m_2016_2018"), (2, "LTC", "lean_coinbase_ltcusd_1m")):
+        for day, r in lean(f"{data}/bars/{path}.tar.gz", "_trade.csv"):
+            if day.startswith("2018"):
+                events.append((midnight(day) + int(r[0]) + MINUTE, place, name, list(map(D, r[1:6]))))
+    events.sort(key=lambda e: e[:2])
+    counts = {"orders": 0, "fills": 0, "positions": 2}
+    coins = {"USD": D(50_000), "BTC": D("0.5")}
+    euros, dollars, traded = D(20_000), D(100_000), {"BTC": D(0), "LTC": D(0)}
+    held = {"BTC": Netting(digits=2), "LTC": Netting(digits=2)}
+    crosses = {"BTC": Cross(30, 90), "LTC": Cross(30, 90), "EUR": Cross()}
+    waiting, left, last, tick = {"BTC": [], "LTC": []}, {}, {}, D("0.01")
+    rate = None  # EUR/USD as (bid, ask)
+    fx, bar, fresh, due, step = None, None, True, None, 5 * MINUTE
+
+    def coin_fill(name, side, qty, px):
+        """A fill at the exchange: the fee by tier of what was traded before it, rounded to cents."""
+        nonlocal euros
+        counts["fills"] += 1
+        fee = cents(qty * px * (D("0.0025") if traded[name] < 20_000 else D("0.002")), 2)
+        traded[name] += cents(qty * px, 9)
+        gain = held[name].fill(side, qty, px)
+        if name == "BTC":
+            coins["USD"] -= side * cents(qty * px, 2)
+            coins["USD"] -= fee
+            coins["BTC"] += side * qty
+        else:
+            to_eur = 1 / (rate[0] if side > 0 else rate[1])
+            euros += cents(gain * to_eur, 2) - cents(fee * to_eur, 2)
+        show(name, counts["fills"], side, qty, px, fee, coins["USD"], euros)
+
+    def coin_orders(name, px, left):
+        for side, qty in waiting[name]:
+            for part, price in taken(side, qty, px, left[side], tick):
+                coin_fill(name, side, part, price)
+            left[side] -= min(left[side], qty)
+        waiting[name] = []
+
+    def fx_order(side):
+        nonlocal dollars, fx
+        counts["orders"] += 1
+        counts["fills"] += 1
+        px = rate[1] if side > 0 else rate[0]
+        gain = D(0)
+        if fx is None:
+            fx = (side, px)
+            counts["positions"] += 1
+        else:
+            gain = cents(50_000 * (px - fx[1]) * fx[0], 2)
+            fx = None
+        dollars += gain - D("1.25")
+        show("EUR", counts["fills"], side, 50_000, px, gain, dollars)
+
+    def close_bar():
+        nonlocal bar, fresh
+        want = crosses["EUR"].bar(*bar)
+        bar, fresh = [bar[3]] * 4, True  # without a quote the next one repeats the close
+        if want and (fx is None or fx[0] != want):
+            if fx:
+                fx_order(want)
+            fx_order(want)
+
+    for ts, _, what, prices in events:
+        while due and due < ts:
+            close_bar()
+            due += step
+        if what == "quote":
+            rate = prices
+            bid = prices[0]
+            due = due or (ts // step + 1) * step
+            bar = [bid] * 4 if fresh else [bar[0], max(bar[1], bid), min(bar[2], bid), bid]
+            fresh = False
+            continue
+        for at, (px, size) in enumerate(walk(*prices)):
+            left[what] = {1: size, -1: size}
+            if at == 0:
+                coin_orders(what, px, left[what])
+        close = prices[3]
+        want = crosses[what].bar(*prices[:4])
+        if what == "BTC":
+            if want == 1 and not held["BTC"].qty:
+                waiting["BTC"].append((1, (2_500 / close).quantize(D("1e-8"), ROUND_DOWN)))
+                counts["orders"] += 1
+            elif want == -1 and held["BTC"].qty:
+                waiting["BTC"].append((-1, held["BTC"].qty))
+                counts["orders"] += 1
+        elif want and want * held["LTC"].qty <= 0:
+            if held["LTC"].qty:
+                waiting["LTC"].append((want, abs(held["LTC"].qty)))
+            waiting["LTC"].append((want, D(20)))
+            counts["orders"] += 1 + bool(held["LTC"].qty)
+        last[what] = close
+    if due and due <= ts:
+        close_bar()
+    # At the end, in order of the strategies' names.
+    for name in ("BTC", "EUR", "LTC"):
+        if name == "EUR":
+            if fx:
+                fx_order(-fx[0])
+        elif held[name].qty:
+            waiting[name].append((-1 if held[name].qty > 0 else 1, abs(held[name].qty)))
+            counts["orders"] += 1
+    for name in ("BTC", "LTC"):
+        coin_orders(name, last[name], left[name])
+    balances = {
+        "COINS": {"BTC": f"{coins['BTC']:.8f}", "USD": f"{coins['USD']:.2f}"},
+        "COINS-EUR": {"EUR": f"{euros:.2f}"},
+        "FX": {"USD": f"{dollars:.2f}"},
+    }
+    return {"balances": balances, **counts}
+
+
+def equity_minute_bars(data):
+    """SPY, regular session: decisions on trade bars, fills at the quote of the same minute, whole shares, full equity."""
+    path, zone = f"{data}/bars/lean_usequity_spy_1m_2013_2023.tar.gz", "America/New_York"
+
+    def load(suffix):
+        for day, r in lean(path, suffix):
+            at = int(r[0])
+            # A bar from its open at 09:30 to its close at 16:00.
+            if "20131007" <= day < "20131012" and 34_200_000 <= at < 57_600_000:
+                yield midnight(day, zone) + at + MINUTE, [cents(D(x) / 10_000 * D("0.8658"), 4) for x in r[1:]]
+
+    quotes = {ts: (r[3], r[8]) for ts, r in load("_quote.csv")}
+    cash, shares, orders, cross = D(100_000), D(0), 0, Cross(20, 60)
+    stamps = sorted(quotes)
+    at, quote = 0, None
+
+    def order(side, qty):
+        nonlocal cash, shares, orders
+        orders += 1
+        px = quote[1] if side > 0 else quote[0]
+        fee = cents(min(max(qty * D("0.005"), 1), qty * px * D("0.005")), 2)
+        cash -= side * cents(qty * px, 2) + fee
+        shares += side * qty
+        show("equity", orders, side, qty, px, fee, cash)
+
+    for ts, r in load("_trade.csv"):
+        while at < len(stamps) and stamps[at] <= ts:
+            quote, at = quotes[stamps[at]], at + 1
+        want = cross.bar(*r[:4])
+        if want == 1 and not shares:
+            budget = cash - cash * D("0.0025")
+            most = (budget / r[3]).to_integral_value(ROUND_DOWN)
+            fee = max(most * D("0.005"), 1)
+            order(1, ((budget - fee) / r[3]).to_integral_value(ROUND_DOWN))
+        elif want == -1 and shares:
+            order(-1, shares)
+    if at < len(stamps):
+        quote = quotes[stamps[-1]]
+    if shares:
+        order(-1, shares)
+    return {"balances": {"ARCX": {"USD": f"{cash:.2f}"}}, "orders": orders, "fills": orders, "positions": 1}
+
+
+class Wilder:
+    """Mean of the first n values, then alpha = 1/n."""
+
+    def __init__(self, n):
+        self.n, self.seen, self.state = n, 0, 0.0
+
+    def push(self, x):
+        self.seen += 1
+        if self.seen > self.n:
+            self.state = (1 - 1 / self.n) * self.state + x / self.n
+        else:
+            self.state += x
+            if self.seen == self.n:
+                self.state /= self.n
+        return self.state if self.seen >= self.n else None
+
+
+def oscillators(candles, n=14):
+    """Per candle (adx, +DI, -DI, cmo, %K of the stochastic RSI), None where not ready: Wilder 1978 as TA-Lib starts it."""
+    up, down, gain, loss = 0.0, 0.0, Wilder(n), Wilder(n)
+    true_range, adx, rsis, raws, previous, out = 0.0, 0.0, [], [], None, []
+    for i, (o, h, l, c) in enumerate(candles):
+        row = [None] * 5
+        if previous:
+            _, ph, pl, pc = previous
+            rise, fall = h - ph, pl - l
+            keep = 1.0 if i < n else 1 - 1 / n
+            up = up * keep + (rise if rise > 0 and rise > fall else 0.0)
+            down = down * keep + (fall if fall > 0 and fall > rise else 0.0)
+            true_range = true_range * keep + max(h - l, abs(h - pc), abs(l - pc))
+            if i >= n:
+                plus, minus = 100 * up / true_range, 100 * down / true_range
+                row[1:3] = plus, minus
+                index = 100 * abs(plus - minus) / (plus + minus)
+                if i < 2 * n:
+                    adx += index / n
+                else:
+                    adx = adx * (1 - 1 / n) + index / n
+                if i >= 2 * n - 1:
+                    row[0] = adx
+            g, s = gain.push(max(c - pc, 0.0)), loss.push(max(pc - c, 0.0))
+            if g is not None:
+                row[3] = 100 * (g - s) / (g + s)
+                rsis = (rsis + [100 * g / (g + s)])[-n:]
+                if len(rsis) == n:
+                    low, high = min(rsis), max(rsis)
+                    raws = (raws + [100 * (rsis[-1] - low) / (high - low)])[-3:]
+                    if len(raws) == 3:
+                        row[4] = sum(raws) / 3
+        previous = (o, h, l, c)
+        out.append(row)
+    return out
+
+
+def synthetic_rules(_data):
+    """Conditions judged at each close; orders meet the next bar at its open."""
+    with open(os.path.join(ROOT, "examples/recipes/data/synthetic_1h.csv")) as f:
+        bars = [[D(r[k]) for k in ("open", "high", "low", "close", "volume")] for r in csv.DictReader(f)]
+    values = oscillators([tuple(map(float, bar[:4])) for bar in bars])
+    cash, held, waiting, orders, fills = D(100_000), Netting(digits=2), [], 0, 0
+    tick, k_before, k_lines = D("0.01"), None, 0
+
+    def fill(px, size):
+        nonlocal cash, fills, waiting
+        left = {1: size, -1: size}
+        for side, qty in waiting:
+            for part, price in taken(side, qty, px, left[side], tick):
+                fills += 1
+                fee = cents(part * price * D("0.0002"), 2)
+                cash += held.fill(side, part, price) - fee
+                show("rules", fills, side, part, price, fee, cash)
+            left[side] -= min(left[side], qty)
+        waiting = []
+
+    for bar, (adx, plus, minus, cmo, k) in zip(bars, values):
+        steps = walk(*bar)
+        fill(*steps[0])
+        trend = adx is not None and adx > 20
+        long_in = trend and plus > minus and cmo > 10
+        short_in = trend and minus > plus and cmo < -10
+        # Of the %D line's window the engine waits for both lines, so %K is ready two bars after its own first value.
+        k_lines += k is not None
+        now = k if k_lines >= 3 else None
+        crossed = now is not None and k_before is not None
+        # A condition with a part that is not ready is false as a whole.
+        long_out = crossed and ((now < 20 <= k_before) or cmo < -5)
+        short_out = crossed and ((now > 80 >= k_before) or cmo > 5)
+        k_before = now
+        stance = (held.qty > 0) - (held.qty < 0)
+        want = stance
+        if stance == 1:
+            want = -1 if short_in else 0 if long_out else 1
+        elif stance == -1:
+            want = 1 if long_in else 0 if short_out else -1
+        elif (long_in and not long_out) != (short_in and not short_out):
+            want = 1 if long_in and not long_out else -1
+        if want != stance:
+            if stance:
+                waiting.append((-stance, abs(held.qty)))
+            if want:
+                waiting.append((want, D(100)))
+            orders += len(waiting)
+    px, size = steps[3]
+    if not waiting and held.qty:
+        waiting.append((-1 if held.qty > 0 else 1, abs(held.qty)))
+        orders += 1
+    fill(px, size)
+    return {"balances": {"LAB": {"USD": f"{cash:.2f}"}}, "orders": orders, "fills": fills, "positions": 1}
+
+
 def generate():
     """The small data files beside the configurations: quotes of C8 and C10, funding, synthetic candles."""
     def write(name, head, lines):
@@ -379,7 +650,15 @@ def generate():
 
 CASES = {
     case.__name__: case
-    for case in (fx_external_bars, perpetual_linear, perpetual_inverse, twap_slices)
+    for case in (
+        fx_external_bars,
+        perpetual_linear,
+        perpetual_inverse,
+        twap_slices,
+        several_venues,
+        equity_minute_bars,
+        synthetic_rules,
+    )
 }
 
 

@@ -476,14 +476,50 @@ macro_rules! fixed {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 if deserializer.is_human_readable() {
-                    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                    text.parse().map_err(serde::de::Error::custom)
+                    deserializer.deserialize_any(Decimal(std::marker::PhantomData))
                 } else {
                     <$repr>::deserialize(deserializer).map(Self)
                 }
             }
         }
     };
+}
+
+/// Significant decimal digits that survive a way through binary64 and back (`DBL_DIG` of C).
+const FLOAT_DIGITS: usize = 15;
+
+/// Reads a fixed-point number as people write it: `"0.001"`, `0.001`, `25`.
+///
+/// A decimal of at most 15 significant digits is the shortest that reads back as its own binary64, so as a float it is
+/// told exactly by that shortest text (Steele & White 1990). A float that needs more is refused, since what was written
+/// is not known any more.
+struct Decimal<T>(std::marker::PhantomData<T>);
+
+impl<T: FromStr<Err = FixedError>> serde::de::Visitor<'_> for Decimal<T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a decimal number, as 0.001 or \"0.001\"")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+    fn visit_i64<E: serde::de::Error>(self, whole: i64) -> Result<T, E> {
+        self.visit_str(&whole.to_string())
+    }
+    fn visit_u64<E: serde::de::Error>(self, whole: u64) -> Result<T, E> {
+        self.visit_str(&whole.to_string())
+    }
+    fn visit_f64<E: serde::de::Error>(self, float: f64) -> Result<T, E> {
+        let text = float.to_string();
+        let significant = text.trim_start_matches(['-', '0', '.']);
+        let significant = if text.contains('.') { significant } else { significant.trim_end_matches('0') };
+        let digits = significant.bytes().filter(u8::is_ascii_digit).count();
+        if !float.is_finite() || digits > FLOAT_DIGITS {
+            let why = "is no exact number; write the decimal in quotes, as \"0.001\"";
+            return Err(E::custom(format_args!("{text} {why}")));
+        }
+        self.visit_str(&text)
+    }
 }
 
 fixed!(

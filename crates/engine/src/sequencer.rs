@@ -22,7 +22,7 @@ use starling_core::{
 };
 use starling_market::bar::PriceSide;
 use starling_market::bar::path::Walk;
-use starling_market::bar::{BarSeriesTable, BuildOptions, Sessions};
+use starling_market::bar::{Aggregation, BarSeriesTable, BarSpec, BuildOptions, Sessions};
 
 use crate::ledger::{AccountSpec, FillOutcome, Ledger, LedgerError, PositionMode, Posting};
 use crate::marks::Marks;
@@ -145,7 +145,7 @@ pub struct Plan<S> {
     /// Who trades.
     pub participants: Vec<Participant<S>>,
     /// External series, and whether their bars move the market that orders meet.
-    pub external: Vec<(starling_market::bar::BarSpec, bool)>,
+    pub external: Vec<(BarSpec, bool)>,
     /// How a bar of the market is walked.
     pub walk: Walk,
     /// How bars are built.
@@ -261,10 +261,22 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         let mut external = plan.external;
         external.sort_by(|(a, _), (b, _)| (a.instrument, &a.shape).cmp(&(b.instrument, &b.shape)));
         let mut sides = vec![[false; 2]; world.instruments.len()];
+        let length = |spec: &BarSpec| match spec.shape.aggregation {
+            Aggregation::Time { interval_ns, .. } => interval_ns,
+            _ => u64::MAX,
+        };
+        let traded = |spec: &BarSpec| spec.shape.side == PriceSide::Last;
+        let finest: Vec<u64> = (0..world.instruments.len())
+            .map(|at| {
+                let of = external.iter().map(|(spec, _)| spec).filter(|s| s.instrument.index() == at && traded(s));
+                of.map(length).min().unwrap_or_default()
+            })
+            .collect();
         for (spec, executes) in external {
             let (instrument, side) = (spec.instrument, spec.shape.side);
+            let tells_last = !executes && traded(&spec) && length(&spec) == finest[instrument.index()];
             let id = world.series_or_new(spec).map_err(|e| setup("market data", e))?;
-            world.series[id.index()].executes = executes;
+            (world.series[id.index()].executes, world.series[id.index()].tells_last) = (executes, tells_last);
             if executes && matches!(side, PriceSide::Bid | PriceSide::Ask) {
                 sides[instrument.index()][usize::from(side == PriceSide::Ask)] = true;
             }
@@ -485,6 +497,8 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             } else {
                 self.walk(bar, bar)?;
             }
+        } else if self.world.series[bar.series.index()].tells_last {
+            self.world.marks.set_last(bar.instrument, bar.close, self.world.now);
         }
         self.publish(bar)
     }

@@ -29,6 +29,8 @@ pub(crate) struct Series {
     pub(crate) subscribers: Vec<StrategyId>,
     /// Its bars move the market that orders meet.
     pub(crate) executes: bool,
+    /// Beside quotes that do: its closes are the last traded price, that sizes are told by.
+    pub(crate) tells_last: bool,
 }
 
 /// Who listens to an instrument, and what is built from it.
@@ -179,6 +181,7 @@ impl World {
                 last: None,
                 subscribers: Vec::new(),
                 executes: false,
+                tells_last: false,
             });
         }
         Ok(id)

@@ -148,7 +148,7 @@ impl Run {
         for (name, strategy) in own {
             plan.participants.push(Participant { name, strategy: Builtin::Own(strategy), accounts: Vec::new() });
         }
-        let models = self.config.venues.iter().map(crate::config::VenueConfig::model).collect();
+        let models = plan::venues(&self.config).into_iter().map(crate::config::VenueConfig::model).collect();
         let (instruments, currencies) = (plan.instruments.clone(), plan.currencies.clone());
         let recorder = Recorder::new(instruments.len(), plan.participants.len(), plan.reporting);
         let exchange = Exchange::new(instruments, currencies, models, self.config.seed);

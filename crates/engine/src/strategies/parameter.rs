@@ -5,7 +5,6 @@
 //! refused.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::de::{Error, Visitor};
@@ -90,13 +89,9 @@ impl Faults {
     }
 }
 
-/// Significant decimal digits that survive a way through binary64 and back (`DBL_DIG` of C).
-const FLOAT_DIGITS: usize = 15;
-
 /// A fixed-point number in a configuration: a decimal, with quotes (`"0.001"`) or without.
 ///
-/// A decimal of at most 15 significant digits is the shortest that reads back as its own binary64, so without quotes it
-/// is told exactly by that shortest text (Steele & White 1990; C11 5.2.4.2.2). A float that needs more is refused, since
+/// Without quotes it has at most 15 significant digits, which a binary64 tells exactly; with more it is refused, since
 /// what was written is not known any more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Exact<T>(pub T);
@@ -127,36 +122,9 @@ impl<T: fmt::Display> Serialize for Exact<T> {
     }
 }
 
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Exact<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Exact<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Decimal<T>(PhantomData<T>);
-        impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Decimal<T> {
-            type Value = Exact<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a decimal number, as 0.001 or \"0.001\"")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Exact<T>, E> {
-                text.parse().map(Exact).map_err(E::custom)
-            }
-            fn visit_i64<E: Error>(self, whole: i64) -> Result<Exact<T>, E> {
-                self.visit_str(&whole.to_string())
-            }
-            fn visit_u64<E: Error>(self, whole: u64) -> Result<Exact<T>, E> {
-                self.visit_str(&whole.to_string())
-            }
-            fn visit_f64<E: Error>(self, float: f64) -> Result<Exact<T>, E> {
-                let text = float.to_string();
-                let significant = text.trim_start_matches(['-', '0', '.']);
-                let significant = if text.contains('.') { significant } else { significant.trim_end_matches('0') };
-                let digits = significant.bytes().filter(u8::is_ascii_digit).count();
-                if !float.is_finite() || digits > FLOAT_DIGITS {
-                    let why = "is no exact number; write the decimal in quotes, as \"0.001\"";
-                    return Err(E::custom(format_args!("{text} {why}")));
-                }
-                self.visit_str(&text)
-            }
-        }
-        deserializer.deserialize_any(Decimal(PhantomData))
+        T::deserialize(deserializer).map(Self)
     }
 }
 

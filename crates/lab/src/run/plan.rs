@@ -14,14 +14,15 @@ use starling_market::bar::{
 };
 
 use super::RunError;
-use crate::config::{AccountConfig, Config, EmptyConfig, InstrumentConfig, LateConfig, WalkConfig};
+use crate::config::{AccountConfig, Config, EmptyConfig, InstrumentConfig, LateConfig, VenueConfig, WalkConfig};
 use crate::data::{FeedAs, Kind, Resolve};
 
 /// The plan without its participants, its identity and its header.
 pub(super) fn of(config: &Config) -> Result<Plan<Builtin>, RunError> {
     let currencies = Arc::new(currencies(config)?);
+    let venues: Vec<&VenueConfig> = venues(config);
     let venue = |name: &str| {
-        VenueId::from(config.venues.iter().position(|v| v.id == name).expect("the configuration is checked"))
+        VenueId::from(venues.iter().position(|v| v.id == name).expect("the configuration is checked"))
     };
     let terms = |i: &InstrumentConfig| i.terms(venue(i.name().expect("checked").1), &currencies);
     let instruments = Arc::new(InstrumentTable::freeze(config.instruments.iter().map(terms).collect())?);
@@ -50,7 +51,7 @@ pub(super) fn of(config: &Config) -> Result<Plan<Builtin>, RunError> {
     };
     let sessions = config.bars.sessions.iter().map(session).collect::<Result<BTreeMap<_, _>, RunError>>()?;
     Ok(Plan {
-        venues: config.venues.iter().map(|v| v.id.clone()).collect(),
+        venues: venues.iter().map(|v| v.id.clone()).collect(),
         reporting: reporting(config, &currencies),
         external: external(config, id)?,
         accounts,
@@ -81,6 +82,13 @@ pub(super) fn of(config: &Config) -> Result<Plan<Builtin>, RunError> {
         instruments,
         currencies,
     })
+}
+
+/// The venues in order of their names, by which their ids are given: the order they are declared in changes nothing.
+pub(super) fn venues(config: &Config) -> Vec<&VenueConfig> {
+    let mut venues: Vec<&VenueConfig> = config.venues.iter().collect();
+    venues.sort_by(|a, b| a.id.cmp(&b.id));
+    venues
 }
 
 /// Every currency that is named anywhere.
