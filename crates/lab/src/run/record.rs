@@ -194,12 +194,12 @@ fn fill(currencies: &CurrencyTable, recorded: &starling_sim::recorder::RecordedF
         ts: fill.ts,
         instrument: fill.instrument.0,
         strategy: fill.order.strategy().0.into(),
-        side: fill.side.into(),
+        side: fill.side,
         qty: fill.qty.to_string(),
         price: fill.price.to_string(),
         fee: outcome.fee.to_string(),
         fee_currency: currencies.get(outcome.fee_currency).code.clone(),
-        liquidity: fill.liquidity.into(),
+        liquidity: fill.liquidity,
         realised: outcome.closed.then(|| outcome.realised.to_string()),
     }
 }
@@ -210,7 +210,7 @@ fn round_trip(trip: &starling_sim::recorder::RoundTrip) -> RoundTrip {
         closed: trip.closed,
         instrument: trip.instrument.0,
         strategy: trip.strategy.0.into(),
-        side: trip.side.into(),
+        side: trip.side,
         qty: trip.qty,
         entry: trip.entry,
         exit: trip.exit,
