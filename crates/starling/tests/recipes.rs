@@ -96,13 +96,20 @@ fn a_misspelling_is_answered_with_a_way_out() {
     for (recipe, from, to, wanted) in [
         ("fx_external_bars", "template = \"fx\"", "template = \"forex\"", "`fx`"),
         ("fx_external_bars", "positions = \"hedging\"", "positions = \"hedge\"", "`hedging`"),
-        ("fx_external_bars", "instrument = \"USD/JPY.SIM\"\nkind", "instrument = \"USDJPY.SIM\"\nkind", "did you mean `USD/JPY.SIM`"),
+        (
+            "fx_external_bars",
+            "instrument = \"USD/JPY.SIM\"\nkind",
+            "instrument = \"USDJPY.SIM\"\nkind",
+            "did you mean `USD/JPY.SIM`",
+        ),
         ("perpetual_linear", "venue = \"BYBIT\"", "venue = \"Bybit\"", "declared are: BYBIT"),
         ("perpetual_linear", "taker_fee = 0.0006", "taker_fees = 0.0006", "`taker_fee`"),
         ("perpetual_linear", "quote = \"USDT\"  ", "#", "name the currency of the price"),
         ("perpetual_inverse", "kind = \"funding\"", "kind = \"fundings\"", "`funding`"),
         ("perpetual_inverse", "flip = \"one_order\"", "flip = \"single\"", "`one_order`"),
         ("perpetual_inverse", "qty_digits = 0 ", "#", "how many decimals do quantities have?"),
+        ("perpetual_inverse", "size = { fixed = 200 }", "size = 200", "{ fixed = 100 }"),
+        ("synthetic_rules", "[[venues]]", "[[venue]]", "did you mean `venues`"),
         ("twap_slices", "interval = \"10s\"", "interval = 10", "90s"),
         ("twap_slices", "horizon = \"40s\"", "horizon = \"45s\"", "whole number of intervals"),
         ("twap_slices", "kind = \"ema_cross\"", "kind = \"emacross\"", "did you mean `ema_cross`"),
@@ -118,7 +125,7 @@ fn a_misspelling_is_answered_with_a_way_out() {
     ] {
         let faults = Config::read(&rewritten(recipe, from, to)).expect_err(to).to_string();
         assert!(faults.contains(wanted), "{recipe}, `{to}`: expected `{wanted}` in\n{faults}");
-        assert!(faults.starts_with("line "), "{recipe}, `{to}`: {faults}");
+        assert!(faults.contains("line "), "{recipe}, `{to}`: {faults}");
     }
 }
 
@@ -150,7 +157,8 @@ qty_digits = 0
 
 #[test]
 fn all_fills_of_an_order_and_all_slices_change_one_hedged_position() {
-    let quotes = "ts_s,bid,ask,bid_size,ask_size\n1,9.99,10.00,3,3\n2,9.99,10.00,3,3\n3,9.99,10.00,3,3\n8,9.99,10.00,3,3\n";
+    let quotes =
+        "ts_s,bid,ask,bid_size,ask_size\n1,9.99,10.00,3,3\n2,9.99,10.00,3,3\n3,9.99,10.00,3,3\n8,9.99,10.00,3,3\n";
     let config = format!(
         "{ACCOUNT}{}",
         r#"
@@ -193,7 +201,9 @@ fn minutes(first: u32) -> String {
 fn an_order_never_meets_a_bar_that_had_ended_when_it_was_sent() {
     let config = |activation: &str, first: &str, second: &str| {
         let side = |side: &str| {
-            format!("[[data]]\npath = \"{side}.csv\"\ninstrument = \"X/USD.SIM\"\nkind = \"bars\"\nseries = \"1m {side} external\"\n")
+            format!(
+                "[[data]]\npath = \"{side}.csv\"\ninstrument = \"X/USD.SIM\"\nkind = \"bars\"\nseries = \"1m {side} external\"\n"
+            )
         };
         let venue = format!("[[venues]]\nid = \"SIM\"\nactivation = \"{activation}\"\n");
         let strategy = r#"

@@ -170,7 +170,11 @@ fn join(path: &str, key: &str) -> String {
 
 /// serde's message without the frame of the TOML text, which the caller draws.
 fn tidy(message: &str) -> String {
-    message.trim().trim_end_matches('.').to_owned()
+    match message.trim().trim_end_matches('.') {
+        // A bare value where one of several kinds is chosen: `size = 100`.
+        "wanted string or table" => "must say what it is, as in { fixed = 100 }".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
@@ -204,7 +208,11 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         &statistics,
     ] {
         if *required && value.is_none() {
-            faults.found.push(ConfigFault { line: 0, path: (*section).to_owned(), message: "is missing".to_owned() });
+            let message = match *section {
+                "name" => "is missing; give the run a name, as in name = \"first run\"".to_owned(),
+                table => format!("is missing; a run needs at least one [[{table}]] table"),
+            };
+            faults.found.push(ConfigFault { line: 0, path: (*section).to_owned(), message });
         }
     }
     for key in root.keys() {

@@ -111,8 +111,9 @@ impl Clock {
                 "24:00" => Some(DAY),
                 _ => time_of_day(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(time, _)| time),
             };
-            let problem =
-                format!("is [\"{from}\", \"{to}\"]; write two times of one day, the earlier first, as in [\"09:30\", \"16:00\"]");
+            let problem = format!(
+                "is [\"{from}\", \"{to}\"]; write two times of one day, the earlier first, as in [\"09:30\", \"16:00\"]"
+            );
             let bounds = time(from).zip(time(to)).filter(|(from, to)| from < to);
             bounds.ok_or(SpecFault { field: "hours", problem })
         });

@@ -21,9 +21,8 @@ use crate::data::{FeedAs, Kind, Resolve};
 pub(super) fn of(config: &Config) -> Result<Plan<Builtin>, RunError> {
     let currencies = Arc::new(currencies(config)?);
     let venues: Vec<&VenueConfig> = venues(config);
-    let venue = |name: &str| {
-        VenueId::from(venues.iter().position(|v| v.id == name).expect("the configuration is checked"))
-    };
+    let venue =
+        |name: &str| VenueId::from(venues.iter().position(|v| v.id == name).expect("the configuration is checked"));
     let terms = |i: &InstrumentConfig| i.terms(venue(i.name().expect("checked").1), &currencies);
     let instruments = Arc::new(InstrumentTable::freeze(config.instruments.iter().map(terms).collect())?);
     let id = |name: &str| {
