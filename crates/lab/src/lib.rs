@@ -1,4 +1,5 @@
 //! Data files, statistics and tearsheets.
+pub mod bench;
 pub mod config;
 pub mod data;
 pub mod run;

@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 mod backtest;
+mod bench;
 mod demo;
 mod output;
 mod replay;
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Backtest(backtest::Backtest),
     /// Do the run of a journal again.
     Replay(replay::Replay),
+    /// Measure the engine against its targets.
+    Bench(bench::Bench),
 }
 
 impl Default for Command {
@@ -33,6 +36,7 @@ impl Command {
             Self::Demo(demo) => demo.run(json),
             Self::Backtest(backtest) => backtest.run(json),
             Self::Replay(replay) => replay.run(json),
+            Self::Bench(bench) => bench.run(json),
         }
     }
 }
