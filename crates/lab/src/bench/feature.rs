@@ -11,7 +11,7 @@ const SUITE: &str = "feature_extraction_latency";
 /// The stage budget of the requirement for one decision's features.
 const BUDGET_NS: f64 = 10e6;
 /// The features of the full set.
-const FULL: [&str; 7] = ["SMA(20)", "SMA(50)", "EMA(12)", "EMA(26)", "RSI(14)", "MACD(12,26,9)", "BB(20,2)"];
+const FULL: [&str; 7] = ["SMA(20)", "SMA(50)", "EMA(12)", "EMA(26)", "RSI(14)", "MACD(12,26,9).line", "BB(20,2).upper"];
 /// Bars of one execution of the streaming workload.
 const STREAM: usize = 1_000;
 
