@@ -5,6 +5,8 @@
 //! a95c8042b0); those of the peers are printed by the script that makes the data. Cases over real data look for it under
 //! `STARLING_DATA`, else in `../shared/data` beside the workspace; without it they say so on stderr and pass.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod runner;
 
 use std::collections::BTreeMap;

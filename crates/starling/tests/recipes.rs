@@ -4,6 +4,8 @@
 //! Cases over real data look for it under `STARLING_DATA`, else in `../shared/data` beside the workspace; without it they
 //! say so on stderr and pass.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod runner;
 
 use serde_json::{Value, json};
