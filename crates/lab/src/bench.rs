@@ -36,7 +36,9 @@ pub enum BenchError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// A file of its own could not be written or read.
-    #[error("the benchmark's own file {path}: {source}; free some space in the temporary folder or point TMPDIR elsewhere")]
+    #[error(
+        "the benchmark's own file {path}: {source}; free some space in the temporary folder or point TMPDIR elsewhere"
+    )]
     File {
         /// The file.
         path: String,
@@ -232,10 +234,16 @@ pub fn missing() -> Vec<Missing> {
         ("market_data_throughput/tick ingestion", "the fan-out of live ticks does not exist yet"),
         ("market_data_throughput/tick parsing", "the decoders of Binance and Alpaca JSON do not exist yet"),
         ("market_data_throughput/quote processing", "there is no cross-venue best price yet"),
-        ("market_data_throughput/allocations", "needs an allocator of its own, which `unsafe_code` is forbidden for here"),
+        (
+            "market_data_throughput/allocations",
+            "needs an allocator of its own, which `unsafe_code` is forbidden for here",
+        ),
         ("order_placement/full path with 0/5/10/50 ms", "the local venue server over loopback does not exist yet"),
         ("order_placement/router", "orders go to the venue of their instrument: there is no router yet"),
-        ("portfolio_updates/concurrent", "the ledger has one writer and no readers beside it: snapshots for readers do not exist yet"),
+        (
+            "portfolio_updates/concurrent",
+            "the ledger has one writer and no readers beside it: snapshots for readers do not exist yet",
+        ),
         ("memory_queries", "the memory crate does not exist yet"),
         ("engine/sustained 10 min", "takes ten minutes: run `--tier full` of the soak test once it exists"),
     ];

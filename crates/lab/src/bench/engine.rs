@@ -32,7 +32,9 @@ pub(super) fn workloads(scale: Scale) -> Vec<Workload> {
     };
     let mut list: Vec<Workload> = runs.into_iter().map(run).collect();
     list.extend([0, 4, 100, 1_000].map(|count| {
-        Workload::new(SUITE, "event beside resting orders", count.to_string(), (QUOTES, "events"), move || resting(count))
+        Workload::new(SUITE, "event beside resting orders", count.to_string(), (QUOTES, "events"), move || {
+            resting(count)
+        })
     }));
     list.push(
         Workload::new(SUITE, "event beside resting orders", "1000 against none", (1, "ratio"), || {

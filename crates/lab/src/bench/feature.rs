@@ -41,8 +41,11 @@ pub(super) fn workloads() -> Vec<Workload> {
         )
     }));
     list.push(
-        Workload::new(SUITE, "streaming", "7 features, one bar after 100", (STREAM as u64, "bars"), streaming)
-            .held_to(Some(BUDGET_NS), None, None),
+        Workload::new(SUITE, "streaming", "7 features, one bar after 100", (STREAM as u64, "bars"), streaming).held_to(
+            Some(BUDGET_NS),
+            None,
+            None,
+        ),
     );
     list
 }

@@ -162,4 +162,3 @@ pub fn sample(workload: &Workload, tier: Tier) -> Result<Vec<f64>, BenchError> {
     }
     Ok(samples)
 }
-

@@ -26,9 +26,8 @@ pub(super) fn workloads() -> Vec<Workload> {
         ("stop", OrderKind::Stop { trigger: price }),
     ];
     let items = (ORDERS, "orders");
-    let mut list: Vec<Workload> = kinds
-        .map(|(name, kind)| Workload::new(SUITE, "create", name, items, move || Ok(create(kind))))
-        .into();
+    let mut list: Vec<Workload> =
+        kinds.map(|(name, kind)| Workload::new(SUITE, "create", name, items, move || Ok(create(kind)))).into();
     list.push(Workload::new(SUITE, "validate", "passes, and is closed", items, || judge(true)));
     list.push(Workload::new(SUITE, "validate", "fails by its quantity", items, || judge(false)));
     list.push(Workload::new(SUITE, "place in process", "market, filled", items, place));
@@ -59,8 +58,12 @@ fn create(kind: OrderKind) -> Prepared {
 fn judge(passes: bool) -> Result<Prepared, BenchError> {
     let engine = rig::holding(1)?;
     let world = engine.world();
-    let mut gate = RiskGate::new(&RiskLimits { message_rate_max: None, ..RiskLimits::default() }, world.instruments(), world.currencies())
-        .map_err(|e| BenchError::Input(e.to_string()))?;
+    let mut gate = RiskGate::new(
+        &RiskLimits { message_rate_max: None, ..RiskLimits::default() },
+        world.instruments(),
+        world.currencies(),
+    )
+    .map_err(|e| BenchError::Input(e.to_string()))?;
     let qty = if passes { Qty::ONE } else { Qty::from_units(1) };
     let request = OrderRequest::new(InstrumentId(0), Side::Buy, OrderKind::Limit { price: Price::from_int(90) }, qty);
     let mut counter = 0;

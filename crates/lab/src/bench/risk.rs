@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 
-use starling_core::{AccountId, ClientOrderId, InstrumentId, Money, OrderKind, OrderRequest, Price, Qty, Rate, Side, StrategyId};
+use starling_core::{
+    AccountId, ClientOrderId, InstrumentId, Money, OrderKind, OrderRequest, Price, Qty, Rate, Side, StrategyId,
+};
 use starling_engine::risk::{RiskGate, RiskLimits};
 
 use super::{BenchError, Prepared, Scale, Unit, Workload, rig, series};
@@ -39,7 +41,14 @@ pub(super) fn workloads(scale: Scale) -> Vec<Workload> {
             Ok(on_returns(n, |r| tail::historical_cvar(r, TAIL, Convention::Linear), naive_cvar))
         }));
         list.push(Workload::new(SUITE, "drawdown", n.to_string(), call, move || {
-            let equity = |r: &[f64]| r.iter().scan(1.0, |e, r| { *e *= 1.0 + r; Some(*e) }).collect::<Vec<f64>>();
+            let equity = |r: &[f64]| {
+                r.iter()
+                    .scan(1.0, |e, r| {
+                        *e *= 1.0 + r;
+                        Some(*e)
+                    })
+                    .collect::<Vec<f64>>()
+            };
             Ok(on_returns(n, move |r| drawdown::max_depth(&equity(r)), move |r| naive_drawdown(&equity(r))))
         }));
     }
@@ -49,20 +58,27 @@ pub(super) fn workloads(scale: Scale) -> Vec<Workload> {
         }));
     }
     for positions in [1, 10, 50, 100] {
-        list.push(Workload::new(SUITE, "limit checks", format!("{positions} positions"), (100, "checks"), move || limits(positions)));
+        list.push(Workload::new(SUITE, "limit checks", format!("{positions} positions"), (100, "checks"), move || {
+            limits(positions)
+        }));
     }
     for positions in [10, 50, 100] {
         let name = format!("{positions} positions + {YEAR} returns");
         list.push(Workload::new(SUITE, "combined", name, call, move || combined(positions)));
     }
     for assets in [5, 10, 20, 50] {
-        list.push(Workload::new(SUITE, "correlation", format!("{assets} x {YEAR}"), call, move || correlations(assets)));
+        list.push(Workload::new(SUITE, "correlation", format!("{assets} x {YEAR}"), call, move || {
+            correlations(assets)
+        }));
     }
     list.push(Workload::new(SUITE, "sizing", "Kelly(0.55, 1.5, 1.0)", (1_000, "calls"), || {
         Ok(repeated(|| sizing::kelly_binary(black_box(0.55), black_box(1.5), black_box(1.0)), 0.25))
     }));
     list.push(Workload::new(SUITE, "sizing", "fixed fractional 2 %", (1_000, "calls"), || {
-        Ok(repeated(|| sizing::fixed_fractional(black_box(100_000.0), black_box(0.02), black_box(50.0), black_box(48.0)), 1_000.0))
+        Ok(repeated(
+            || sizing::fixed_fractional(black_box(100_000.0), black_box(0.02), black_box(50.0), black_box(48.0)),
+            1_000.0,
+        ))
     }));
     let budget = |w: Workload| {
         let budget = BUDGET_NS / w.items as f64;
@@ -70,7 +86,12 @@ pub(super) fn workloads(scale: Scale) -> Vec<Workload> {
     };
     let mut list: Vec<Workload> = list.into_iter().map(budget).collect();
     let name = format!("{} paths x {ASSETS} assets", scale.paths);
-    list.push(Workload::new(SUITE, "simulated value at risk", name, (scale.paths as u64, "paths"), move || simulated(scale.paths)).told_in(Unit::Milliseconds));
+    list.push(
+        Workload::new(SUITE, "simulated value at risk", name, (scale.paths as u64, "paths"), move || {
+            simulated(scale.paths)
+        })
+        .told_in(Unit::Milliseconds),
+    );
     list
 }
 
@@ -118,11 +139,7 @@ fn sharpe(x: &[f64]) -> Option<f64> {
     ratio::sharpe(x, daily_rate(), 252.0)
 }
 
-fn on_returns(
-    n: usize,
-    figure: impl Fn(&[f64]) -> Option<f64> + 'static,
-    naive: impl Fn(&[f64]) -> f64,
-) -> Prepared {
+fn on_returns(n: usize, figure: impl Fn(&[f64]) -> Option<f64> + 'static, naive: impl Fn(&[f64]) -> f64) -> Prepared {
     let returns = series::returns(n, 5);
     let expected = Some(naive(&returns).abs());
     // A drawdown's sign is a convention; a loss's size is not.

@@ -19,8 +19,11 @@ pub fn cold_start(binary: &Path) -> Vec<Workload> {
         Workload::new("engine", "cold start", parameters, (1, "starts"), prepare).told_in(Unit::Milliseconds)
     };
     vec![
-        of("process to first decisions", Box::new(move || process(wall.clone(), Shown::Orders)))
-            .held_to(Some(500.0), Some(50.0), None),
+        of("process to first decisions", Box::new(move || process(wall.clone(), Shown::Orders))).held_to(
+            Some(500.0),
+            Some(50.0),
+            None,
+        ),
         of("the run within it", Box::new(move || process(inside.clone(), Shown::Elapsed))),
     ]
 }

@@ -5,8 +5,7 @@ use super::*;
 #[test]
 fn every_workload_does_its_work() {
     let list = workloads(Scale { events: 5_000, paths: 2_000 });
-    let failing: Vec<String> =
-        list.iter().filter_map(|w| Some(format!("{}: {}", w.id(), w.prove().err()?))).collect();
+    let failing: Vec<String> = list.iter().filter_map(|w| Some(format!("{}: {}", w.id(), w.prove().err()?))).collect();
     assert!(failing.is_empty(), "{}", failing.join("\n"));
 }
 
