@@ -38,7 +38,7 @@ fn prepare(minutes: usize) -> Result<Prepared, BenchError> {
             _ => None,
         })
         .collect();
-    let ends = |bar: &&Bar| bar.ts_event.get() % (minutes as u64 * starling_core::time::MINUTE) == 0;
+    let ends = |bar: &&Bar| bar.ts_event.get().is_multiple_of(minutes as u64 * starling_core::time::MINUTE);
     let expected = bars.iter().filter(ends).count() as f64;
     let table = Arc::new(table);
     let work = move || {

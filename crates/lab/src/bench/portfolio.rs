@@ -114,7 +114,7 @@ fn trades_over(trades: u64) -> Result<Prepared, BenchError> {
         let before = ledger.transactions();
         for _ in 0..trades {
             number += 1;
-            let side = if number / symbols % 2 == 0 { Side::Buy } else { Side::Sell };
+            let side = if (number / symbols).is_multiple_of(2) { Side::Buy } else { Side::Sell };
             let fill = rig::fill((number % symbols) as usize, number, side);
             postings.clear();
             ledger.post_fill(AccountId(0), StrategyId(0), black_box(&fill), &marks, &mut postings).map_err(input)?;
