@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use starling_core::{BarSeriesId, Event, InstrumentId, Price};
+use starling_core::{BarSeriesId, Event, InstrumentId, Price, Rounding};
 
 use super::{BenchError, Prepared, Scale, Unit, Workload, rig, series};
 use crate::config::Config;
@@ -80,12 +80,14 @@ pub(super) fn text(events: &[Event], name: &str) -> String {
     text
 }
 
-/// Bars without volume, as the published files have them: prices raised by `above`, then divided.
+/// Bars without volume, as the published files have them: prices raised by `above`, divided, rounded to 0.001.
 fn without_volume(events: &[Event], name: &str, above: Price, divisor: i64) -> String {
     let mut text = format!("{name},open,high,low,close\n");
+    let tick = Price::from_units(1_000_000);
     for event in events {
         if let Event::Bar(bar) = event {
-            let told = |p: Price| Price::from_units((p + above).units() / divisor).to_string();
+            let divided = |p: Price| Price::from_units((p + above).units() / divisor);
+            let told = |p: Price| divided(p).round_to(tick, Rounding::HalfAwayFromZero).to_string();
             let prices = [bar.open, bar.high, bar.low, bar.close].map(told).join(",");
             writeln!(text, "{},{prices}", bar.ts_event.get()).expect("writing to a string");
         }
@@ -169,8 +171,7 @@ fn like_c3() -> Result<Prepared, BenchError> {
     // 50,000.00 becomes 100.000; the ask stands 0.01 above.
     folder.write("bid.csv", &without_volume(&bars, "ts_ns", Price::ZERO, 500))?;
     folder.write("ask.csv", &without_volume(&bars, "ts_ns", Price::from_int(5), 500))?;
-    let round = [("data.bid.path", "bid.csv"), ("data.ask.path", "ask.csv"), ("data.round_to_tick", "true")];
-    to_record(with(C3, &round)?, folder, C3_BARS * 4)
+    to_record(with(C3, &[("data.bid.path", "bid.csv"), ("data.ask.path", "ask.csv")])?, folder, C3_BARS * 4)
 }
 
 /// The peers' run on so many bars, in a folder of its own: configuration and data. For measurements of the program.

@@ -32,6 +32,8 @@ pub(super) fn workloads() -> Vec<Workload> {
         let items = (positions as u64, "positions");
         for figure in [Figure::Unrealised, Figure::Realised, Figure::Equity] {
             let name = format!("{} over {positions}", figure.name());
+            // What is realised is a running total: it is told by the call.
+            let items = if figure == Figure::Realised { (1, "calls") } else { items };
             list.push(Workload::new(SUITE, "profit", name, items, move || value(positions, figure)));
         }
         for figure in [Figure::MarketValue, Figure::BuyingPower, Figure::Leverage, Figure::Count] {
