@@ -30,12 +30,12 @@ fn fx_bars_loaded_as_bid_and_ask() {
 
 #[test]
 fn a_linear_perpetual() {
-    assert_agrees("perpetual_linear", &json!({ "BYBIT": { "USDT": "9611.10221214" } }), [140, 193, 2]);
+    assert_agrees("perpetual_linear", &json!({ "BYBIT": { "USDT": "9611.10196658" } }), [140, 193, 2]);
 }
 
 #[test]
 fn an_inverse_perpetual() {
-    assert_agrees("perpetual_inverse", &json!({ "BINANCE": { "BTC": "1.95102798" } }), [70, 87, 1]);
+    assert_agrees("perpetual_inverse", &json!({ "BINANCE": { "BTC": "1.95102769" } }), [70, 87, 1]);
 }
 
 #[test]
@@ -126,7 +126,8 @@ fn a_misspelling_is_answered_with_a_way_out() {
         ("synthetic_rules", "series = \"1h last external\"", "series = \"1hour last external\"", "1h"),
     ] {
         let faults = Config::read(&rewritten(recipe, from, to)).expect_err(to).to_string();
-        assert!(faults.contains(wanted), "{recipe}, `{to}`: expected `{wanted}` in\n{faults}");
+        let bare = |text: &str| text.replace('`', "");
+        assert!(bare(&faults).contains(&bare(wanted)), "{recipe}, `{to}`: expected `{wanted}` in\n{faults}");
         assert!(faults.contains("line "), "{recipe}, `{to}`: {faults}");
     }
 }
