@@ -176,11 +176,11 @@ class Netting:
         return cents(gain, self.digits)
 
 
-def walk(o, h, l, c, v):
-    """The four steps of a bar: price, and what can be traded there."""
+def walk(o, h, l, c, v, step=D("1e-9")):
+    """The four steps of a bar: price, and what can be traded there, in whole steps of the instrument's quantity."""
     v = v or D(1_000_000)
     quarter = (v / 4).quantize(D("1e-9"), ROUND_DOWN)
-    return [(o, quarter), (h, quarter), (l, quarter), (c, v - 3 * quarter)]
+    return [(p, q // step * step) for p, q in ((o, quarter), (h, quarter), (l, quarter), (c, v - 3 * quarter))]
 
 
 def taken(side, qty, px, left, tick):
@@ -212,7 +212,7 @@ def perpetual_linear(data):
         show("linear", fills, side, qty, px, fee, cash)
 
     for n, (ts, *bar) in enumerate(bars, 1):
-        for at, (px, size) in enumerate(walk(*bar)):
+        for at, (px, size) in enumerate(walk(*bar, D("0.001"))):
             left = {1: size, -1: size}
             if resting and px < limit_px:
                 part = min(resting, left[1])
@@ -270,7 +270,7 @@ def perpetual_inverse(data):
 
     for day, r in lean(f"{data}/bars/lean_binancecoinm_btcusd_1m_2022.tar.gz", "_trade_perp.csv"):
         ts, bar = midnight(day) + int(r[0]) + MINUTE, list(map(D, r[1:6]))
-        px, size = walk(*bar)[3]
+        px, size = walk(*bar, D(1))[3]
         want = cross.bar(*bar[:4])
         if want and want * held.qty <= 0:
             order(want, abs(held.qty) + 200, px, size)

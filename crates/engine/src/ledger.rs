@@ -610,6 +610,7 @@ impl Ledger {
     }
     /// The sum of a strategy's positions in an instrument.
     #[must_use]
+    #[inline]
     pub fn strategy_position(&self, account: AccountId, instrument: InstrumentId, strategy: StrategyId) -> Qty {
         match self.specs[account.index()].mode {
             PositionMode::Netting => {
@@ -622,6 +623,7 @@ impl Ledger {
     }
     /// The one position of a strategy in an instrument of a netting account, open or flat.
     #[must_use]
+    #[inline]
     pub fn netting_position(
         &self,
         account: AccountId,
@@ -631,6 +633,7 @@ impl Ledger {
         self.position(self.netting_id(self.place(account, instrument), strategy)?)
     }
 
+    #[inline]
     fn netting_id(&self, place: usize, strategy: StrategyId) -> Option<PositionId> {
         let known = &self.state.slots[place].by_strategy;
         known.binary_search_by_key(&strategy, |(s, _)| *s).ok().map(|at| known[at].1)

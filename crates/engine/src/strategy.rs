@@ -294,6 +294,7 @@ impl Context<'_> {
     /// # Panics
     /// If it has none at that venue: the builder checked that it has.
     #[must_use]
+    #[inline]
     pub fn account(&self, instrument: InstrumentId) -> AccountId {
         let venue = self.instrument(instrument).venue;
         self.accounts[venue.index()].expect("a strategy has an account where it trades")
@@ -305,6 +306,7 @@ impl Context<'_> {
     }
     /// This strategy's net position, all its hedged positions summed.
     #[must_use]
+    #[inline]
     pub fn position(&self, instrument: InstrumentId) -> Qty {
         self.world.ledger().strategy_position(self.account(instrument), instrument, self.strategy)
     }

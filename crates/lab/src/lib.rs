@@ -10,6 +10,7 @@
 //! Invariant: a run depends on its configuration and on the bytes of its data, on nothing else. What this crate
 //! deliberately does not do: open anything but the files it is handed, or talk to a network.
 
+pub mod bench;
 pub mod config;
 pub mod data;
 pub mod prelude;

@@ -79,7 +79,8 @@ pub struct Outcome<W> {
     pub journal: W,
 }
 
-type RunEngine<W> = Engine<Builtin, Exchange, W, Recorder>;
+/// The engine of a run: built-in strategies at simulated venues, journaled to `W`, recorded.
+pub type RunEngine<W> = Engine<Builtin, Exchange, W, Recorder>;
 
 impl Run {
     /// From the text of a configuration. Relative data paths are looked up in `search`, in order.
@@ -135,8 +136,17 @@ impl Run {
         Ok(Outcome { record, counts, run_hash, journal_digest: finish.journal_digest, journal: finish.sink })
     }
 
-    /// The engine, set up, and the feeds, open: for hosts that drive the run themselves (benchmarks, tests).
+    /// The engine, set up, and the feeds, open: for hosts that drive the run themselves (tests).
     pub fn assemble<W: Write>(mut self, journal: W) -> Result<(RunEngine<W>, Vec<OpenedFeed>), RunError> {
+        let (specs, search) = (self.config.data.clone(), std::mem::take(&mut self.search));
+        let engine = self.engine(journal)?;
+        let mut names = plan::Names(engine.world());
+        let feeds = specs.iter().map(|spec| data::open(spec, &search, &mut names)).collect::<Result<Vec<_>, _>>()?;
+        Ok((engine, feeds))
+    }
+
+    /// The engine, set up; its data is not opened: for hosts that hold the events in memory (benchmarks).
+    pub fn engine<W: Write>(mut self, journal: W) -> Result<RunEngine<W>, RunError> {
         let own = std::mem::take(&mut self.own);
         let mut plan = plan::of(&self.config)?;
         plan.run_id = RunId::derive(&Digest::of(self.text.as_bytes()).0, self.config.seed);
@@ -152,10 +162,6 @@ impl Run {
         let (instruments, currencies) = (plan.instruments.clone(), plan.currencies.clone());
         let recorder = Recorder::new(instruments.len(), plan.participants.len(), plan.reporting);
         let exchange = Exchange::new(instruments, currencies, models, self.config.seed);
-        let engine = Engine::new(plan, exchange, journal, recorder)?;
-        let mut names = plan::Names(engine.world());
-        let feeds = self.config.data.iter().map(|spec| data::open(spec, &self.search, &mut names));
-        let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
-        Ok((engine, feeds))
+        Ok(Engine::new(plan, exchange, journal, recorder)?)
     }
 }

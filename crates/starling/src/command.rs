@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 mod backtest;
+mod bench;
 mod config;
 mod data;
 mod demo;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Config(config::Configuration),
     /// Check this machine: processor, memory, clock, disk, permissions, build.
     Doctor(doctor::Doctor),
+    /// Measure the engine against its targets.
+    Bench(bench::Bench),
 }
 
 impl Default for Command {
@@ -49,6 +52,7 @@ impl Command {
             Self::Data(data) => data.run(json),
             Self::Config(config) => config.run(json),
             Self::Doctor(doctor) => doctor.run(json),
+            Self::Bench(bench) => bench.run(json),
         }
     }
 }

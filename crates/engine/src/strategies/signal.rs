@@ -208,7 +208,8 @@ impl<R: Rule> Strategy for Signal<R> {
         };
         if let Some(wanted) = self.rule.decide(&wired.features, &mut self.state, &view) {
             let (size, sizing) = (self.rule.market().size, wired.sizing);
-            wired.target.take(ctx, wanted, |ctx, stance| size.quantity(ctx, instrument, sizing, stance));
+            let quantity = |ctx: &Context<'_>, stance| size.quantity(ctx, instrument, sizing, stance);
+            wired.target.take_from(ctx, position, wanted, quantity);
         }
     }
 

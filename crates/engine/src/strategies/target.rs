@@ -319,12 +319,23 @@ impl Target {
         stance: Stance,
         size: impl FnOnce(&Context<'_>, Stance) -> Option<Qty>,
     ) {
+        let expected = self.expected(ctx);
+        self.take_from(ctx, expected, stance, size);
+    }
+
+    /// As [`Target::take`], for a caller that has just asked for the expected position.
+    pub(super) fn take_from(
+        &mut self,
+        ctx: &mut Context<'_>,
+        expected: Qty,
+        stance: Stance,
+        size: impl FnOnce(&Context<'_>, Stance) -> Option<Qty>,
+    ) {
         let stance = self.execution.direction.allow(stance);
         if self.state.barred == Some(stance) {
             return;
         }
         self.state.barred = None;
-        let expected = self.expected(ctx);
         let kept = Stance::of(expected) == stance;
         if kept && (stance == Stance::Flat || self.execution.rebalance_band.is_none() || self.is_busy(ctx)) {
             return;

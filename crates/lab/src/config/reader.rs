@@ -251,6 +251,10 @@ fn tidy(message: &str) -> String {
 /// serde's message in the words of a person who writes TOML.
 fn plain(message: &str) -> String {
     let message = tidy(message);
+    // A bare value where one of several kinds is chosen: `size = 100`.
+    if message == "wanted string or table" {
+        return "must say what it is, as in { fixed = 100 }".to_owned();
+    }
     if let Some(field) = message.strip_prefix("missing field `").and_then(|m| m.strip_suffix('`')) {
         return format!("`{field}` is missing");
     }

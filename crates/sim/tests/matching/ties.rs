@@ -223,6 +223,15 @@ fn a_reduce_only_order_larger_than_its_position_trades_the_position_and_ends() {
 }
 
 #[test]
+fn what_a_reduce_only_order_leaves_of_the_display_is_there_for_the_next() {
+    let mut run = Run::of(immediate());
+    run.quote(100, 20, 101, 20).send(buy(MARKET, 5)).send(sell(limit(105), 8).reduce_only()).send(sell(limit(106), 3));
+    run.expect(&["1 accepted", "1 buys 5 at 101 taker, 0 left", "2 accepted", "3 accepted"]);
+    run.quote(110, 20, 111, 20);
+    run.expect(&["2 sells 5 at 105 maker, 3 left", "2 canceled", "3 sells 3 at 106 maker, 0 left"]);
+}
+
+#[test]
 fn two_reduce_only_orders_reached_in_one_step_do_not_turn_the_position() {
     for hedging in [false, true] {
         let mut run = Run::new(&Setting { hedging, ..Setting::of(immediate()) });

@@ -7,17 +7,17 @@ use std::process::Command;
 use serde_json::Value;
 
 /// A file of `examples`.
-pub fn example(name: &str) -> String {
+pub(crate) fn example(name: &str) -> String {
     workspace().join("examples").join(name).display().to_string()
 }
 
 /// The root of the workspace.
-pub fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The folder of real data, or none and a word on stderr.
-pub fn data_dir(case: &str) -> Option<String> {
+pub(crate) fn data_dir(case: &str) -> Option<String> {
     let folder = std::env::var("STARLING_DATA").map_or_else(|_| workspace().join("../shared/data"), PathBuf::from);
     if folder.join("bars").is_dir() {
         return Some(folder.display().to_string());
@@ -27,17 +27,17 @@ pub fn data_dir(case: &str) -> Option<String> {
 }
 
 /// Says that a case is left out, past the harness, which keeps what a passing test prints to itself.
-pub fn skip(case: &str, why: &str) {
-    writeln!(std::io::stderr(), "SKIPPED {case}: {why}").unwrap();
+pub(crate) fn skip(case: &str, why: &str) {
+    std::io::stderr().write_all(format!("SKIPPED {case}: {why}\n").as_bytes()).unwrap();
 }
 
 /// `starling backtest CONFIG --json` with more arguments.
-pub fn backtest(config: &str, more: &[&str]) -> Value {
+pub(crate) fn backtest(config: &str, more: &[&str]) -> Value {
     run(&[&["backtest", config, "--json"], more].concat())
 }
 
 /// Any command that prints one JSON object.
-pub fn run(arguments: &[&str]) -> Value {
+pub(crate) fn run(arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_starling")).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "starling {arguments:?} failed:\n{stderr}");

@@ -1,0 +1,5 @@
+//! Strategies through the whole engine.
+
+fn main() {
+    starling_benches::run("strategy_execution");
+}
