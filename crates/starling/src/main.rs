@@ -15,7 +15,13 @@ use command::Command;
 
 /// A trading engine: one deterministic core for backtest, replay, paper and live.
 #[derive(Debug, Parser)]
-#[command(name = "starling", version, arg_required_else_help = false)]
+#[command(
+    name = "starling",
+    version,
+    arg_required_else_help = false,
+    after_help = "Start with `starling`: the demo runs, and out/report.html shows what came of it.\n\
+        Exit code: 0 done, 1 a run or check failed, 2 bad usage, configuration or input."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

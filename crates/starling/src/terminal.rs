@@ -30,12 +30,13 @@ impl Failure {
     }
 }
 
-/// A failure, on stderr.
+/// A failure, on stderr: each line is an error of its own, but for those that a space begins.
 pub(crate) fn complain(failure: &Failure) {
     let mut err = std::io::stderr().lock();
     for line in failure.message.lines() {
+        let word = if line.starts_with(' ') { "  " } else { "error: " };
         // Nobody is left to tell if stderr is closed.
-        let _ = writeln!(err, "error: {line}");
+        let _ = writeln!(err, "{word}{line}");
     }
 }
 

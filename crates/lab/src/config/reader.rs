@@ -279,6 +279,13 @@ fn plain(message: &str) -> String {
         other => other,
     };
     let found = found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: ")).unwrap_or(found);
+    let found = match found.split_once(' ') {
+        Some(("string", text)) => format!("the text {text}"),
+        Some(("integer" | "floating" | "boolean", _)) => found.split('`').nth(1).unwrap_or(found).to_owned(),
+        None if found == "sequence" => "a list".to_owned(),
+        None if found == "map" => "a table".to_owned(),
+        _ => found.to_owned(),
+    };
     format!("is {found}, but must be {expected}")
 }
 

@@ -189,6 +189,18 @@ impl<'a> BatchRow<'a> {
     }
 }
 
+/// The decimal as a person writes it.
+fn plain(Exact { mantissa, exponent }: Exact) -> String {
+    let Some(places) = usize::try_from(-exponent).ok().filter(|places| *places > 0) else {
+        return format!("{mantissa}e{exponent}");
+    };
+    let digits = format!("{:0>width$}", mantissa.unsigned_abs(), width = places + 1);
+    let (whole, rest) = digits.split_at(digits.len() - places);
+    let rest = rest.trim_end_matches('0');
+    let (sign, point) = (if mantissa < 0 { "-" } else { "" }, if rest.is_empty() { "" } else { "." });
+    format!("{sign}{whole}{point}{rest}")
+}
+
 fn stamp(array: &ArrayRef, i: usize, unit: TimeUnit, zoned: bool) -> Value<'static> {
     let nanos = match unit {
         TimeUnit::Second => i128::from(array.as_primitive::<TimestampSecondType>().value(i)) * 1_000_000_000,
@@ -215,7 +227,7 @@ impl Cells for BatchRow<'_> {
         let text = match self.value(place) {
             Value::Null => String::new(),
             Value::Whole(n) => n.to_string(),
-            Value::Decimal(d) => format!("{}e{}", d.mantissa, d.exponent),
+            Value::Decimal(d) => plain(d),
             Value::Float(x) => x.to_string(),
             Value::Text(text) => text.into_owned(),
             Value::Instant(n) => u64::try_from(n).map(|n| UnixNanos::new(n).to_string()).unwrap_or_default(),

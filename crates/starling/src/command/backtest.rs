@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use starling_lab::config::Config;
+use starling_lab::config::{Config, ConfigFaults};
 use starling_lab::run::{Run, RunError};
 use starling_lab::tearsheet::RunRecord;
 use starling_sim::backtest::BacktestError;
@@ -44,13 +44,21 @@ pub(crate) fn read_config(path: &Path, set: &[(String, String)]) -> Result<Strin
     if set.is_empty() {
         return Ok(text);
     }
-    Config::with_values(&text, set).map_err(|faults| config_failure(path, &faults))
+    let unplaced = |mut faults: ConfigFaults| {
+        // The lines are those of the text as it became, which nobody sees.
+        faults.0.iter_mut().for_each(|fault| fault.line = 0);
+        config_failure(path, &faults)
+    };
+    let text = Config::with_values(&text, set).map_err(unplaced)?;
+    Config::read(&text).map_err(unplaced)?;
+    Ok(text)
 }
 
 /// Every fault of a configuration on a line of its own.
-pub(crate) fn config_failure(path: &Path, faults: &starling_lab::config::ConfigFaults) -> Failure {
+pub(crate) fn config_failure(path: &Path, faults: &ConfigFaults) -> Failure {
     let lines = faults.0.iter().map(|fault| match fault.line {
         0 => format!("{}: {fault}", path.display()),
+        line if fault.path.is_empty() => format!("{}:{line}: {}", path.display(), fault.message),
         line => format!("{}:{line}: `{}`: {}", path.display(), fault.path, fault.message),
     });
     Failure::usage(lines.collect::<Vec<_>>().join("\n"))
@@ -99,15 +107,16 @@ impl Job<'_> {
                 // Written beside and renamed at the end: a run that fails leaves an earlier journal as it was.
                 let partial = path.with_extension("partial");
                 let fail = |e: std::io::Error| Failure::run(format!("{}: cannot be written: {e}", path.display()));
-                let file = File::create(&partial).map_err(fail)?;
-                let outcome = run.execute_with(file, |n, ts| progress.tell(n, ts)).map_err(|error| {
+                let file = File::create(&partial).map_err(|e| Failure::usage(fail(e).message))?;
+                let done = run.execute_with(file, |n, ts| progress.tell(n, ts)).map_err(failed).and_then(|outcome| {
+                    outcome.journal.sync_all().and_then(|()| fs::rename(&partial, path)).map_err(fail)?;
+                    Ok(outcome.record)
+                });
+                if done.is_err() {
                     // The partial journal is of no use to anybody.
                     let _ = fs::remove_file(&partial);
-                    run_failure(self.origin, &error)
-                })?;
-                outcome.journal.sync_all().map_err(fail)?;
-                fs::rename(&partial, path).map_err(fail)?;
-                outcome.record
+                }
+                done?
             }
         };
         drop(progress);

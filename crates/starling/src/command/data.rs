@@ -3,6 +3,7 @@
 mod check;
 mod table;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -88,6 +89,9 @@ impl Resolve for Alone {
 fn failure(error: &DataError) -> Failure {
     match error {
         DataError::Interrupted { .. } => Failure::run(error),
+        DataError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => {
+            Failure::usage(format!("{error}; check the name, and the folder you are in"))
+        }
         _ => Failure::usage(error),
     }
 }
@@ -166,7 +170,7 @@ impl Import {
         let mut tell = |rows, ts| progress.tell(rows, ts);
         let done = data::import(&table.spec, &table.search, &mut names, &self.to, &mut tell);
         drop(progress);
-        let done = done.map_err(|error| failure(&error))?;
+        let done = done.map_err(|error| table.failure(&error))?;
         let to = self.to.display().to_string();
         if json {
             let mut object = serde_json::to_value(&done).expect("a report is plain data");

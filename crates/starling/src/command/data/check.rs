@@ -15,6 +15,9 @@ use super::{Alone, moment, range};
 use crate::command::output;
 use crate::terminal::{Failure, Progress, put, say};
 
+/// Daily bars pause over a weekend, and over one that a holiday makes longer; more is a gap.
+const GAP_DAILY_PERCENT: u32 = 450;
+
 /// Count every fault of a file, or of all the data of a configuration. Exit code 0: a run would take it as it is;
 /// 1: it has faults that a run refuses; 2: it cannot be read.
 #[derive(Debug, Args)]
@@ -81,6 +84,7 @@ struct Finding {
     fault: &'static str,
     effect: Effect,
     count: u64,
+    meaning: &'static str,
     /// The first place, with its line and the way out, where rows have the fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<String>,
@@ -93,9 +97,12 @@ struct Finding {
 #[derive(Debug, Serialize)]
 struct Checked {
     table: String,
+    /// Handed to strategies.
     events: u64,
     faults: Vec<Finding>,
     sources: Vec<SourceReport>,
+    #[serde(skip)]
+    notes: Vec<String>,
 }
 
 impl Checked {
@@ -114,37 +121,45 @@ impl Checked {
             let place = f.first.clone().unwrap_or_else(|| {
                 let stamps: Vec<String> = f.at.iter().map(|ts| moment(*ts)).collect();
                 let more = if f.count > f.at.len() as u64 { ", ..." } else { "" };
-                format!("at {}{more}", stamps.join(", "))
+                format!("{} (at {}{more})", f.meaning, stamps.join(", "))
             });
             say(format_args!("  {:<6}  {:<wide$}  {count:>counts$}  {place}", f.effect.name(), f.fault));
         }
-        if self.faults.is_empty() {
-            say("  clean");
+        match self.faults.is_empty() {
+            true => say("  clean"),
+            false if self.refused() => self.notes.iter().for_each(|note| say(format_args!("  note: {note}"))),
+            false => {}
         }
     }
 }
 
-/// Reads a table to its end with the policies it has; gives what its files held.
-fn read(
-    table: &Table,
-    spec: &DataSpec,
-    mut each: impl FnMut(&starling_core::Event),
-) -> Result<Vec<SourceReport>, DataError> {
-    let mut feed = data::open(spec, &table.search, &mut Alone { tick: table.tick })?;
+/// What a reader stops at that refuses what `spec` says.
+fn first_error(table: &Table, spec: &DataSpec) -> Option<DataError> {
+    let mut feed = data::open(spec, &table.search, &mut Alone { tick: table.tick }).ok()?;
     let mut events = Vec::with_capacity(BATCH_MAX);
     loop {
         events.clear();
-        feed.read(&mut events)?;
-        if events.is_empty() {
-            return Ok(feed.sources());
+        match feed.read(&mut events) {
+            Err(error) => return Some(error),
+            Ok(()) if events.is_empty() => return None,
+            Ok(()) => {}
         }
-        events.iter().for_each(&mut each);
     }
 }
 
-fn check(table: &Table, progress: &Progress) -> Result<Checked, Failure> {
+/// What the quality checker looks for: everything, and stops at nothing.
+fn settings(spec: &DataSpec) -> Settings {
     let policies = FAULTS.iter().map(|row| (row.fault, quality::Policy::AcceptAndCount)).collect();
-    let mut checker = Checker::new(Settings { policies, ..Settings::default() });
+    let interval = spec.interval.as_deref().or_else(|| spec.series.as_deref()?.split_whitespace().next());
+    let mut settings = Settings { policies, ..Settings::default() };
+    if interval.is_some_and(|interval| interval.ends_with('d')) {
+        settings.gap_bar_percent = GAP_DAILY_PERCENT;
+    }
+    settings
+}
+
+fn check(table: &Table, progress: &Progress) -> Result<Checked, Failure> {
+    let mut checker = Checker::new(settings(&table.spec));
     let lenient = table.spec.clone().with_policy(Policy::Accept);
     let mut feed =
         data::open(&lenient, &table.search, &mut Alone { tick: table.tick }).map_err(|e| super::failure(&e))?;
@@ -178,8 +193,9 @@ fn check(table: &Table, progress: &Progress) -> Result<Checked, Failure> {
         // The reader that refuses only this fault names its first place.
         let mut strict = lenient.clone();
         *(row.policy)(&mut strict) = Policy::Refuse;
-        let first = read(table, &strict, |_| {}).err().map(|error| error.to_string());
-        faults.push(Finding { fault: row.name, effect, count, first, at: Vec::new() });
+        let first = first_error(table, &strict).map(|error| error.to_string());
+        let meaning = row.events.first().map_or("No number where one belongs.", |fault| fault.row().doc);
+        faults.push(Finding { fault: row.name, effect, count, meaning, first, at: Vec::new() });
     }
     for found in &report.faults {
         let of_rows = ROW_FAULTS.iter().find(|row| row.events.contains(&found.fault));
@@ -188,9 +204,11 @@ fn check(table: &Table, progress: &Progress) -> Result<Checked, Failure> {
         }
         let at = found.first.iter().map(|place| place.ts).collect();
         let row = found.fault.row();
-        faults.push(Finding { fault: row.name, effect: Effect::Note, count: found.count, first: None, at });
+        let (fault, meaning) = (row.name, row.doc);
+        faults.push(Finding { fault, effect: Effect::Note, count: found.count, meaning, first: None, at });
     }
-    Ok(Checked { table: table.name.clone(), events: report.events, faults, sources })
+    let (name, notes) = (table.name.clone(), table.notes.clone());
+    Ok(Checked { table: name, events: report.events, faults, sources, notes })
 }
 
 impl Check {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use starling_core::Price;
 use starling_lab::config::{Config, ConfigFaults};
-use starling_lab::data::{self, DataSpec};
+use starling_lab::data::{self, DataError, DataSpec};
 
 use crate::command::backtest::{config_failure, key_value, read_config};
 use crate::terminal::Failure;
@@ -62,6 +62,19 @@ pub(super) struct Table {
     pub(super) search: Vec<PathBuf>,
     /// The price step of its instrument.
     pub(super) tick: Price,
+    /// What a person should look at, where the table was guessed.
+    pub(super) notes: Vec<String>,
+}
+
+impl Table {
+    /// An error in reading it; a faulty row may come of a wrong guess.
+    pub(super) fn failure(&self, error: &DataError) -> Failure {
+        let mut failure = super::failure(error);
+        if matches!(error, DataError::Row { .. }) {
+            failure.message.extend(self.notes.iter().map(|note| format!("\n note: {note}")));
+        }
+        failure
+    }
 }
 
 impl Source {
@@ -110,7 +123,7 @@ impl Source {
         match tables.len() {
             1 => Ok(tables.remove(0)),
             n => {
-                let list: Vec<String> = tables.iter().map(|t| format!("  {}", t.name)).collect();
+                let list: Vec<String> = tables.iter().map(|t| format!(" {}", t.name)).collect();
                 let (source, list) = (self.source.display(), list.join("\n"));
                 Err(Failure::usage(format!("{source}: has {n} [[data]] tables; choose one with --table\n{list}")))
             }
@@ -134,6 +147,7 @@ impl Source {
                 name: format!("data[{at}], {} {} of {}", spec.instrument, spec.kind.name(), paths_of(&spec)),
                 tick: instrument.map_or(Price::ZERO, |i| i.price_step()),
                 search: search.clone(),
+                notes: Vec::new(),
                 spec,
             })
         };
@@ -175,7 +189,8 @@ impl Source {
             }
         };
         let spec = self.changed(&text)?;
-        Ok(Table { name: format!("{file}, {}", spec.kind.name()), spec, search: Vec::new(), tick: Price::ZERO })
+        let name = format!("{file}, {}", spec.kind.name());
+        Ok(Table { name, spec, search: Vec::new(), tick: Price::ZERO, notes: found.notes })
     }
 }
 

@@ -1,0 +1,9 @@
+//! The binary as a newcomer meets it: every bad input gives one clear message, the right exit code, and no half-written
+//! file. What it says is kept in `snapshots/`, to be read as a catalogue.
+
+mod commands;
+mod configuration;
+mod input;
+mod interruption;
+mod journal;
+mod scene;
