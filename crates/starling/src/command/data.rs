@@ -126,11 +126,9 @@ impl Inspect {
         let header = if found.header { "with a header" } else { "without a header" };
         say(format_args!("{}: {}, {header}", found.text, found.format));
         let name = |c: &data::ColumnReport| if c.name.is_empty() { "-".to_owned() } else { c.name.clone() };
-        let wide = |text: fn(&data::ColumnReport, &dyn Fn(&data::ColumnReport) -> String) -> usize, least: usize| {
-            found.columns.iter().map(|c| text(c, &name)).max().unwrap_or(0).max(least)
-        };
-        let names = wide(|c, name| name(c).chars().count(), "column".len());
-        let meanings = wide(|c, _| c.meaning.as_deref().map_or(1, str::len), "taken for".len());
+        let names = found.columns.iter().map(|c| name(c).chars().count()).max().unwrap_or(0).max("column".len());
+        let meanings = found.columns.iter().map(|c| c.meaning.as_deref().map_or(1, str::len));
+        let meanings = meanings.max().unwrap_or(0).max("taken for".len());
         say(format_args!("     {:<names$}  {:<meanings$}  first value", "column", "taken for"));
         for column in &found.columns {
             let meaning = column.meaning.as_deref().unwrap_or("-");
