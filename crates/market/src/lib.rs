@@ -9,3 +9,4 @@ pub mod feed;
 pub mod indicator;
 pub mod quality;
 pub mod unit_root;
+pub mod wire;
