@@ -7,9 +7,12 @@
 
 mod batch;
 mod binance;
+mod bybit;
+mod bybit_2021;
 mod error;
 mod feed;
 pub mod json;
+mod okx;
 
 pub use batch::{Batch, BookOrder, BookUpdate, Coverage, Level, OrderAction, Span, Text, Update};
 pub use error::{WireError, WireErrorKind};

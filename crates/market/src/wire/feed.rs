@@ -3,9 +3,9 @@
 //! Invariant: names are unique and sorted, and [`Feed::decode`] leaves a batch empty where it reports an error.
 
 use super::batch::Batch;
-use super::binance;
 use super::error::WireError;
 use super::json::Cursor;
+use super::{binance, bybit, bybit_2021, okx};
 
 /// What reads one frame into an empty batch. It need not clean up after itself.
 pub(crate) type Read = fn(&[u8], &mut Batch) -> Result<(), WireError>;
@@ -36,6 +36,17 @@ pub const FEEDS: &[Feed] = &[
         name: "binance-usdm",
         about: "Binance USD-M futures: trades, aggregate trades, quotes, depth diffs and snapshots, bars",
         read: binance::read,
+    },
+    Feed { name: "bybit", about: "Bybit v5: public trades, tickers, order books, klines", read: bybit::read },
+    Feed {
+        name: "bybit-2021",
+        about: "Bybit's wire before v5, as captured in 2021: trades, orderBookL2_25 and _200, klines",
+        read: bybit_2021::read,
+    },
+    Feed {
+        name: "okx",
+        about: "OKX v5: trades, tickers, bbo-tbt, all book channels, candles, and the REST book",
+        read: okx::read,
     },
 ];
 

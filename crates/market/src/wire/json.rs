@@ -13,6 +13,8 @@
 mod straight;
 mod value;
 
+pub use value::digest;
+
 use super::batch::Text;
 use super::error::{WireError, WireErrorKind};
 use starling_core::fixed::equal_bytes;
@@ -86,6 +88,13 @@ impl<'a> Cursor<'a> {
             return Err(WireError::new(0, WireErrorKind::FrameTooLong(frame.len())));
         }
         Ok(Self { frame, at: 0, depth: 0 })
+    }
+
+    /// The frame it is a place in.
+    #[must_use]
+    #[inline]
+    pub fn frame(&self) -> &'a [u8] {
+        self.frame
     }
 
     /// The byte it stands at.

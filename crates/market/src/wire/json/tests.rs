@@ -190,6 +190,17 @@ fn whole_numbers_and_stamps_refuse_what_does_not_fit() {
 }
 
 #[test]
+fn ids_are_numbers_or_digests() {
+    let id = |text: &str| Cursor::new(text.as_bytes()).unwrap().id().unwrap();
+    assert_eq!((id("17"), id("\"17\"")), (17, 17));
+    // The test vectors of draft-eastlake-fnv.
+    assert_eq!(
+        (id("\"\""), id("\"a\""), id("\"foobar\"")),
+        (0xCBF29CE484222325, 0xAF63DC4C8601EC8C, 0x85944171F73967E8)
+    );
+}
+
+#[test]
 fn fields_come_in_any_order_and_the_last_of_a_name_counts() {
     let mut cursor = Cursor::new(br#"{"z":{"a":9},"b":"x","a":1,"c":null,"a":2}"#).unwrap();
     let [a, b, c, d] = cursor.fields(["a", "b", "c", "d"]).unwrap();

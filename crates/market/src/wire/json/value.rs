@@ -53,6 +53,14 @@ impl<'a> Cursor<'a> {
         whole(text).ok_or_else(|| integer(start, text, "a whole number below 2^64"))
     }
 
+    /// A number that names something: itself where it is whole (with quotes or without), and where it is other text, the
+    /// text's 64-bit FNV-1a digest (Fowler, Noll, Vo 1991).
+    #[inline]
+    pub fn id(&mut self) -> Result<u64, WireError> {
+        let (_, text) = self.digits_text()?;
+        Ok(whole(text).unwrap_or_else(|| digest(text)))
+    }
+
     /// A whole number of 64 bits, which may be negative.
     #[inline]
     pub fn i64(&mut self) -> Result<i64, WireError> {
@@ -126,6 +134,19 @@ impl<'a> Cursor<'a> {
         WireError::new(start, WireErrorKind::Value { text: String::from_utf8_lossy(text).into(), wanted })
     }
 
+    /// A level whose price and quantity stand in two fields; where either is an empty text, no order rests there: zeros.
+    #[inline]
+    pub fn level_of(mut price: Self, mut size: Self) -> Result<Level, WireError> {
+        if price.is_empty_text() || size.is_empty_text() {
+            return Ok(Level { price: Price::ZERO, size: Qty::ZERO });
+        }
+        Ok(Level { price: price.price()?, size: size.qty()? })
+    }
+
+    fn is_empty_text(mut self) -> bool {
+        self.string().is_ok_and(<[u8]>::is_empty)
+    }
+
     /// An array of `[price, quantity, ...]`, the levels appended to `levels`; what follows the two is skipped.
     #[inline]
     pub fn levels(&mut self, levels: &mut Vec<Level>) -> Result<Span, WireError> {
@@ -171,6 +192,12 @@ fn whole(text: &[u8]) -> Option<u64> {
         }
         value.checked_mul(10)?.checked_add(u64::from(digit))
     })
+}
+
+/// The 64-bit FNV-1a digest of a text.
+#[must_use]
+pub fn digest(text: &[u8]) -> u64 {
+    text.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }
 
 #[cold]
