@@ -5,6 +5,7 @@
 //! as the venue does (a [`Text`] of the frame); which `InstrumentId` that is, the caller knows. A frame that is not
 //! JSON is refused, whatever its hot fields say.
 
+mod alpaca;
 mod batch;
 mod binance;
 mod bitfinex;
@@ -18,6 +19,7 @@ mod hyperliquid;
 pub mod json;
 mod kraken;
 mod kraken_futures;
+mod msgpack;
 mod okx;
 mod rfc3339;
 mod sided;

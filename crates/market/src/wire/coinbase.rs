@@ -180,8 +180,7 @@ fn answer(mut body: Cursor<'_>, batch: &mut Batch) -> Result<(), WireError> {
         let ts_event = time.get().map_or(Ok(UnixNanos::EPOCH), |mut time| time.stamp_rfc3339())?;
         let bids = named_levels(bids.need()?, &mut batch.levels)?;
         let asks = named_levels(asks.need()?, &mut batch.levels)?;
-        return batch
-            .put(Update::Book { symbol: symbol.need()?.text()?, book: unnumbered(ts_event, bids, asks) });
+        return batch.put(Update::Book { symbol: symbol.need()?.text()?, book: unnumbered(ts_event, bids, asks) });
     }
     if bids.is_present() {
         return resting(start, batch);

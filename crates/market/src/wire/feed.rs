@@ -6,7 +6,7 @@ use super::batch::{Batch, Text};
 use super::channels::Channels;
 use super::error::WireError;
 use super::json::Cursor;
-use super::{binance, bitfinex, bybit, bybit_2021, coinbase, hyperliquid, kraken, kraken_futures, okx};
+use super::{alpaca, binance, bitfinex, bybit, bybit_2021, coinbase, hyperliquid, kraken, kraken_futures, okx};
 
 /// What reads one frame into an empty batch. It need not clean up after itself.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,16 @@ pub struct Feed {
 /// Every feed, sorted by name.
 pub const FEEDS: &[Feed] = &[
     Feed {
+        name: "alpaca",
+        about: "Alpaca stocks, crypto and options as JSON: trades, quotes, bars, crypto books",
+        read: Read::Frame(alpaca::read),
+    },
+    Feed {
+        name: "alpaca-msgpack",
+        about: "Alpaca stocks, crypto and options as MessagePack: trades, quotes, bars, crypto books",
+        read: Read::Frame(alpaca::read_msgpack),
+    },
+    Feed {
         name: "binance-coinm",
         about: "Binance COIN-M futures: trades, aggregate trades, quotes, depth diffs and snapshots, bars",
         read: Read::Frame(binance::read),
@@ -49,7 +59,11 @@ pub const FEEDS: &[Feed] = &[
         about: "Bitfinex v2: trades, books by price and order by order, checksums; needs a `Connection`",
         read: Read::Channels(bitfinex::read),
     },
-    Feed { name: "bybit", about: "Bybit v5: public trades, tickers, order books, klines", read: Read::Frame(bybit::read) },
+    Feed {
+        name: "bybit",
+        about: "Bybit v5: public trades, tickers, order books, klines",
+        read: Read::Frame(bybit::read),
+    },
     Feed {
         name: "bybit-2021",
         about: "Bybit's wire before v5, as captured in 2021: trades, orderBookL2_25 and _200, klines",

@@ -55,9 +55,6 @@ fn changes(mut body: Cursor<'_>, batch: &mut Batch) -> Result<(), WireError> {
         let level = Level { price: price.need()?.price()?, size: size.need()?.qty()? };
         Ok((side.need()?.side(b"buy", b"sell", "`buy` or `sell`")?, level))
     })?;
-    let book = BookUpdate {
-        coverage: Coverage::Delta,
-        ..super::unnumbered(time.need()?.stamp_rfc3339()?, bids, asks)
-    };
+    let book = BookUpdate { coverage: Coverage::Delta, ..super::unnumbered(time.need()?.stamp_rfc3339()?, bids, asks) };
     batch.put(Update::Book { symbol: symbol.need()?.text()?, book })
 }
