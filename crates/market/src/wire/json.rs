@@ -17,7 +17,6 @@ pub use value::digest;
 
 use super::batch::Text;
 use super::error::{WireError, WireErrorKind};
-use starling_core::fixed::equal_bytes;
 pub(crate) use straight::Straight;
 
 /// Objects and arrays may lie this deep inside one another; venues' frames stay below ten.
@@ -26,7 +25,7 @@ pub const DEPTH_MAX: u32 = 64;
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
 
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-const CONTROL_BITS: u64 = 0xE0E0_E0E0_E0E0_E0E0;
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// A place in a frame. It is `Copy`: a copy remembers a value to come back to.
 ///
@@ -235,7 +234,7 @@ impl<'a> Cursor<'a> {
             };
             let word = u64::from_le_bytes(*chunk);
             ascii &= word & HIGH_BITS == 0;
-            let special = equal_bytes(word, b'"') | equal_bytes(word, b'\\') | equal_bytes(word & CONTROL_BITS, 0);
+            let special = special(word);
             if special == 0 {
                 self.at += 8;
                 continue;
@@ -400,6 +399,15 @@ impl<'a> Cursor<'a> {
         let hex = self.frame.get(at..at + 6)?.strip_prefix(b"\\u")?;
         hex.iter().try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
     }
+}
+
+// The high bit of the first byte of `word` that is a quote, a backslash or a control character, and perhaps of bytes after
+// it: a borrow runs upward only, so the lowest bit set is exact (Mycroft 1987).
+#[inline(always)]
+fn special(word: u64) -> u64 {
+    let (quote, backslash) = (word ^ (EACH * b'"' as u64), word ^ (EACH * b'\\' as u64));
+    let below = |bytes: u64, bound: u64| bytes.wrapping_sub(EACH * bound) & !bytes;
+    (below(quote, 1) | below(backslash, 1) | below(word, 0x20)) & HIGH_BITS
 }
 
 #[cfg(test)]

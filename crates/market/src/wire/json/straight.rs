@@ -4,11 +4,11 @@
 //! anything looks different from what was hoped for, the answer is `None` and the frame is read again with care: so it
 //! need not know escapes, signs, exponents, non-ASCII text or numbers over sixteen digits, and reports no errors.
 
-use starling_core::fixed::{eight_digits, equal_bytes, parse_short};
+use starling_core::fixed::{SCALE, parse_short};
 use starling_core::{Price, Qty};
 
 use super::super::batch::{Level, Span, Text};
-use super::{CONTROL_BITS, FRAME_BYTES_MAX, HIGH_BITS};
+use super::{FRAME_BYTES_MAX, HIGH_BITS, special};
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
@@ -44,10 +44,7 @@ impl<'a> Straight<'a> {
         let mut len = 0;
         loop {
             let word = self.word(len);
-            let special = equal_bytes(word, b'"')
-                | equal_bytes(word, b'\\')
-                | equal_bytes(word & CONTROL_BITS, 0)
-                | (word & HIGH_BITS);
+            let special = special(word) | (word & HIGH_BITS);
             if special == 0 {
                 len += 8;
                 continue;
@@ -62,25 +59,21 @@ impl<'a> Straight<'a> {
     /// A bare whole number of one to sixteen digits.
     #[inline(always)]
     pub(crate) fn whole(&mut self) -> Option<u64> {
-        let first = self.word(0);
-        let len = digits_in(first);
-        let (value, len) = match len {
+        let first = self.word(0) ^ ZEROS;
+        let (value, len) = match digits_in(first) {
             0 => return None,
             8 => {
-                let second = self.word(8);
-                match digits_in(second) {
-                    8 if self.rest.get(16).is_some_and(u8::is_ascii_digit) => return None,
-                    0 => (eight_digits(first)?, 8),
-                    more => {
-                        let low = eight_digits(aligned(second, more))?;
-                        (eight_digits(first)? * POW10[more] + low, 8 + more)
-                    }
+                let second = self.word(8) ^ ZEROS;
+                let more = digits_in(second);
+                if more == 8 && self.rest.get(16).is_some_and(u8::is_ascii_digit) {
+                    return None;
                 }
+                (number(first) * POW10[more] + if more == 0 { 0 } else { number(second << (64 - 8 * more)) }, 8 + more)
             }
-            len => (eight_digits(aligned(first, len))?, len),
+            len => (number(first << (64 - 8 * len)), len),
         };
         // JSON knows no leading zeros.
-        if first as u8 == b'0' && len > 1 {
+        if first as u8 == 0 && len > 1 {
             return None;
         }
         self.rest = &self.rest[len..];
@@ -88,21 +81,46 @@ impl<'a> Straight<'a> {
     }
 
     /// The rest of a quoted decimal whose opening quote is passed, and its closing quote; units of 1e-9.
+    ///
+    /// One to seven digits, and at most eight after a point, are put together here; what is longer, in `parse_short`.
     #[inline(always)]
     pub(crate) fn units(&mut self) -> Option<i64> {
-        let quote = equal_bytes(self.word(0), b'"');
-        let len = if quote != 0 {
-            quote.trailing_zeros() as usize / 8
-        } else {
-            let quote = equal_bytes(self.word(8), b'"');
-            if quote == 0 {
-                return None;
+        let before = self.word(0) ^ ZEROS;
+        let digits = digits_in(before);
+        if digits == 0 || digits == 8 {
+            return self.long_units();
+        }
+        // Shifted, the bytes after the digits are gone and zeros stand before them.
+        let whole = number(before << (64 - 8 * digits)) as i64 * SCALE;
+        match (before >> (8 * digits)) as u8 ^ b'0' {
+            b'"' => {
+                self.rest = &self.rest[digits + 1..];
+                Some(whole)
             }
-            8 + quote.trailing_zeros() as usize / 8
-        };
-        let (text, rest) = self.rest.split_at_checked(len)?;
-        let units = parse_short(text)?;
-        self.rest = rest.strip_prefix(b"\"")?;
+            b'.' => {
+                let after = self.word(digits + 1) ^ ZEROS;
+                let places = digits_in(after);
+                // Zeros take the place of the bytes that follow: always eight decimal places, and the ninth is zero.
+                let (fraction, end) = match places {
+                    8 => (number(after), digits + 9),
+                    0 => return self.long_units(),
+                    _ => (number(after & ((1 << (8 * places)) - 1)), digits + 1 + places),
+                };
+                if self.rest.get(end) != Some(&b'"') {
+                    return self.long_units();
+                }
+                self.rest = &self.rest[end + 1..];
+                Some(whole + fraction as i64 * 10)
+            }
+            _ => self.long_units(),
+        }
+    }
+
+    #[cold]
+    fn long_units(&mut self) -> Option<i64> {
+        let len = self.rest.iter().take(17).position(|byte| *byte == b'"')?;
+        let units = parse_short(&self.rest[..len])?;
+        self.rest = &self.rest[len + 1..];
         Some(units)
     }
 
@@ -129,15 +147,14 @@ impl<'a> Straight<'a> {
     #[inline]
     pub(crate) fn levels(&mut self, levels: &mut Vec<Level>) -> Option<Span> {
         let start = levels.len();
-        self.literal(b"[")?;
-        if !self.optional(b"]") {
+        if !self.optional(b"[]") {
+            self.literal(b"[[\"")?;
             loop {
-                self.literal(b"[\"")?;
                 let price = self.price()?;
                 self.literal(b",\"")?;
                 let size = self.qty()?;
                 levels.push(Level { price, size });
-                if !self.optional(b"],") {
+                if !self.optional(b"],[\"") {
                     self.literal(b"]]")?;
                     break;
                 }
@@ -170,17 +187,19 @@ impl<'a> Straight<'a> {
 
 const POW10: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-// How many digits the word begins with.
+// Of eight bytes from which `0` is taken: how many are digits before the first that is none.
 #[inline(always)]
-fn digits_in(word: u64) -> usize {
-    let digits = word ^ ZEROS;
-    let other = (digits | (digits & !HIGH_BITS).wrapping_add(0x7676_7676_7676_7676)) & HIGH_BITS;
+fn digits_in(bytes: u64) -> usize {
+    let other = (bytes | (bytes & !HIGH_BITS).wrapping_add(0x7676_7676_7676_7676)) & HIGH_BITS;
     other.trailing_zeros() as usize / 8
 }
 
-// The first `len` digits moved to the end of the word, with zeros before them; `len` is 1 to 8.
+// Eight digits from which `0` is taken, the first in the lowest byte, as one number: pairs, fours, all (Lemire 2022, as
+// in `eight_digits`, which also asks whether they are digits; here that is known).
 #[inline(always)]
-fn aligned(word: u64, len: usize) -> u64 {
-    let shift = 64 - 8 * len as u32;
-    (word << shift) | (ZEROS & !(u64::MAX << shift))
+fn number(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let odd = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
+    let even = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
+    odd.wrapping_add(even) >> 32
 }
