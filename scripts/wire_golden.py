@@ -58,6 +58,8 @@ def book(ts, whole, bids, asks, last=0, first=0, previous=None, checksum=None):
     sums = {"ts": ts, "snapshots": int(whole), "last": last, "first": first, "previous": previous or 0, "chained": int(previous is not None)}
     sums["checksum"] = (checksum or 0) & 0xFFFFFFFF
     for side, rows in ("bid", bids), ("ask", asks):
+        # Levels that a price of 64 bits does not hold are nobody's.
+        rows = [row for row in rows if units(row[0]) < 1 << 63]
         sums[side + "_levels"] = len(rows)
         sums[side + "_prices"] = sum(units(row[0]) for row in rows)
         sums[side + "_sizes"] = sum(units(row[1]) for row in rows)

@@ -71,7 +71,8 @@ pub enum Coverage {
     Delta,
 }
 
-/// A message of a level-2 book channel.
+/// A message of a level-2 book channel. Levels above the range of a [`Price`] (nine billion) are left out: real books hold
+/// some, and nobody will ever trade there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookUpdate {
     /// Whole or change.

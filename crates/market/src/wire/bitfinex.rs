@@ -156,11 +156,11 @@ fn signed(mut amount: Cursor<'_>) -> Result<(Side, Qty), WireError> {
 }
 
 // [price, count, amount]
-fn level(row: &mut Cursor<'_>) -> Result<(Side, Level), WireError> {
+fn level(row: &mut Cursor<'_>) -> Result<Option<(Side, Level)>, WireError> {
     let [price, count, amount] = row.items(["price of a level", "count of a level", "amount of a level"])?;
     let (side, size) = signed(amount.need()?)?;
     let size = if count.need()?.u64()? == 0 { Qty::ZERO } else { size };
-    Ok((side, Level { price: price.need()?.price()?, size }))
+    Ok(price.need()?.resting_price()?.map(|price| (side, Level { price, size })))
 }
 
 // [order, price, amount]
@@ -220,11 +220,11 @@ impl Of {
             let sides = sided::levels(rows, &mut batch.levels, level)?;
             return batch.put(self.book(Coverage::Snapshot, sides, None));
         }
-        let (side, level) = level(&mut rows)?;
+        let level = level(&mut rows)?;
         let start = batch.levels.len();
-        batch.levels.push(level);
-        let (one, none) = (Span::since(start, start + 1), Span::since(start, start));
-        let sides = if side == Side::Buy { [one, none] } else { [none, one] };
+        batch.levels.extend(level.map(|(_, level)| level));
+        let (one, none) = (Span::since(start, batch.levels.len()), Span::since(start, start));
+        let sides = if level.is_some_and(|(side, _)| side == Side::Buy) { [one, none] } else { [none, one] };
         batch.put(self.book(Coverage::Delta, sides, None))
     }
 

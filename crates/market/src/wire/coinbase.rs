@@ -133,8 +133,8 @@ fn level2(event: &mut Cursor<'_>, sent: UnixNanos, batch: &mut Batch) -> Result<
         if let Some(mut time) = time.get() {
             latest = latest.max(time.stamp_rfc3339()?);
         }
-        let level = Level { price: price.need()?.price()?, size: size.need()?.qty()? };
-        Ok((side.need()?.side(b"bid", b"offer", "`bid` or `offer`")?, level))
+        let side = side.need()?.side(b"bid", b"offer", "`bid` or `offer`")?;
+        Ok(Cursor::resting_level(price.need()?, size.need()?)?.map(|level| (side, level)))
     })?;
     let ts_event = if latest == UnixNanos::EPOCH { sent } else { latest };
     let book = BookUpdate { coverage, ..unnumbered(ts_event, bids, asks) };
@@ -201,7 +201,7 @@ fn named_levels(mut rows: Cursor<'_>, levels: &mut Vec<Level>) -> Result<Span, W
     let start = levels.len();
     rows.array(|row| {
         let [price, size] = row.fields(["price", "size"])?;
-        levels.push(Level { price: price.need()?.price()?, size: size.need()?.qty()? });
+        levels.extend(Cursor::resting_level(price.need()?, size.need()?)?);
         Ok(())
     })?;
     Ok(Span::since(start, levels.len()))
@@ -247,13 +247,9 @@ fn names_orders(mut rows: Cursor<'_>) -> Result<bool, WireError> {
 fn order_rows(rows: &mut Cursor<'_>, side: Side, orders: &mut Vec<BookOrder>) -> Result<(), WireError> {
     rows.array(|row| {
         let [price, size, order_id] = row.items(["price of an order", "quantity of an order", "name of an order"])?;
-        orders.push(BookOrder {
-            action: OrderAction::Add,
-            order_id: order_id.need()?.id()?,
-            side: Some(side),
-            price: price.need()?.price()?,
-            size: size.need()?.qty()?,
-        });
+        let (order_id, action) = (order_id.need()?.id()?, OrderAction::Add);
+        let level = Cursor::resting_level(price.need()?, size.need()?)?;
+        orders.extend(level.map(|Level { price, size }| BookOrder { action, order_id, side: Some(side), price, size }));
         Ok(())
     })
 }

@@ -91,7 +91,8 @@ fn book(mut data: Cursor<'_>, batch: &mut Batch) -> Result<(), WireError> {
     let mut side = |mut rows: Cursor<'_>| {
         let start = batch.levels.len();
         rows.array(|row| {
-            batch.levels.push(level(row)?);
+            let [price, size] = row.fields(["px", "sz"])?;
+            batch.levels.extend(Cursor::resting_level(price.need()?, size.need()?)?);
             Ok(())
         })?;
         Ok::<_, WireError>(Span::since(start, batch.levels.len()))

@@ -141,7 +141,7 @@ fn named_levels(rows: Field<'_>, levels: &mut Vec<Level>) -> Result<Span, WireEr
     let start = levels.len();
     rows.need()?.array(|row| {
         let [price, size] = row.fields(["price", "qty"])?;
-        levels.push(Level { price: price.need()?.price()?, size: size.need()?.qty()? });
+        levels.extend(Cursor::resting_level(price.need()?, size.need()?)?);
         Ok(())
     })?;
     Ok(Span::since(start, levels.len()))
@@ -155,7 +155,7 @@ fn orders(entry: &mut Cursor<'_>, coverage: Coverage, batch: &mut Batch) -> Resu
         rows.need()?.array(|row| {
             let (order, changed) = order(row, side)?;
             latest = latest.max(changed);
-            batch.orders.push(order);
+            batch.orders.extend(order);
             Ok(())
         })?;
     }
@@ -169,7 +169,7 @@ fn orders(entry: &mut Cursor<'_>, coverage: Coverage, batch: &mut Batch) -> Resu
     })
 }
 
-fn order(row: &mut Cursor<'_>, side: Side) -> Result<(BookOrder, UnixNanos), WireError> {
+fn order(row: &mut Cursor<'_>, side: Side) -> Result<(Option<BookOrder>, UnixNanos), WireError> {
     let [event, order_id, price, size, time] =
         row.fields(["event", "order_id", "limit_price", "order_qty", "timestamp"])?;
     let action = match event.get() {
@@ -181,13 +181,9 @@ fn order(row: &mut Cursor<'_>, side: Side) -> Result<(BookOrder, UnixNanos), Wir
             other => return Err(event.refuse(other, "`add`, `modify` or `delete`")),
         },
     };
-    let order = BookOrder {
-        action,
-        order_id: order_id.need()?.id()?,
-        side: Some(side),
-        price: price.need()?.price()?,
-        size: size.need()?.qty()?,
-    };
+    let order_id = order_id.need()?.id()?;
+    let level = Cursor::resting_level(price.need()?, size.need()?)?;
+    let order = level.map(|Level { price, size }| BookOrder { action, order_id, side: Some(side), price, size });
     Ok((order, stamp_or_none(time)?))
 }
 

@@ -84,10 +84,9 @@ fn trade(entry: &mut Cursor<'_>, listed: Text, batch: &mut Batch) -> Result<(), 
 fn change(mut body: Cursor<'_>, batch: &mut Batch) -> Result<(), WireError> {
     let [symbol, side, sequence, price, size, time] =
         body.fields(["product_id", "side", "seq", "price", "qty", "timestamp"])?;
-    let level = Level { price: price.need()?.price()?, size: size.need()?.qty()? };
     let start = batch.levels.len();
-    batch.levels.push(level);
-    let (one, none) = (Span::since(start, start + 1), Span::since(start, start));
+    batch.levels.extend(Cursor::resting_level(price.need()?, size.need()?)?);
+    let (one, none) = (Span::since(start, batch.levels.len()), Span::since(start, start));
     let (bids, asks) = match side.need()?.side(b"buy", b"sell", "`buy` or `sell`")? {
         Side::Buy => (one, none),
         Side::Sell => (none, one),
@@ -131,10 +130,8 @@ fn levels(mut rows: Cursor<'_>, levels: &mut Vec<Level>) -> Result<Span, WireErr
     let start = levels.len();
     rows.array(|row| {
         let [price, size] = row.fields(["price", "qty"])?;
-        let level = Level { price: price.need()?.price()?, size: size.need()?.qty()? };
-        if !level.size.is_zero() {
-            levels.push(level);
-        }
+        let level = Cursor::resting_level(price.need()?, size.need()?)?;
+        levels.extend(level.filter(|level| !level.size.is_zero()));
         Ok(())
     })?;
     Ok(Span::since(start, levels.len()))

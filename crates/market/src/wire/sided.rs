@@ -9,19 +9,18 @@ use super::batch::{Level, Span};
 use super::error::WireError;
 use super::json::Cursor;
 
-/// Appends the levels of an array, the bids and then the asks; `row` reads one of its elements.
+/// Appends the levels of an array, the bids and then the asks; `row` reads one of its elements, `None` for
+/// one to leave out.
 pub(super) fn levels<'a>(
     rows: Cursor<'a>,
     levels: &mut Vec<Level>,
-    mut row: impl FnMut(&mut Cursor<'a>) -> Result<(Side, Level), WireError>,
+    mut row: impl FnMut(&mut Cursor<'a>) -> Result<Option<(Side, Level)>, WireError>,
 ) -> Result<[Span; 2], WireError> {
     let mut of = |wanted| {
         let start = levels.len();
         { rows }.array(|cursor| {
-            let (side, level) = row(cursor)?;
-            if side == wanted {
-                levels.push(level);
-            }
+            let level = row(cursor)?.filter(|(side, _)| *side == wanted);
+            levels.extend(level.map(|(_, level)| level));
             Ok(())
         })?;
         Ok(Span::since(start, levels.len()))

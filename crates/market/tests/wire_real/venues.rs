@@ -22,8 +22,14 @@ fn level(price: &Value, size: &Value) -> Level {
     Level { price: decimal(price).parse().unwrap(), size: decimal(size).parse().unwrap() }
 }
 
+// Ten billion and the like, above the range of a price.
+fn is_held(row: &Value) -> bool {
+    decimal(&row[0]).parse::<Price>().is_ok()
+}
+
 fn pairs(rows: &Value) -> Vec<Level> {
-    rows.as_array().map_or(Vec::new(), |rows| rows.iter().map(|row| level(&row[0], &row[1])).collect())
+    let rows = rows.as_array().into_iter().flatten().filter(|row| is_held(row));
+    rows.map(|row| level(&row[0], &row[1])).collect()
 }
 
 // Microseconds of a day by hand: all captured stamps are of 2021-04-17 and have six decimals.

@@ -2,7 +2,7 @@
 
 use starling_core::time::UnixNanos;
 
-use super::super::batch::{Batch, BookUpdate, Coverage, Level, Update};
+use super::super::batch::{Batch, BookUpdate, Coverage, Update};
 use super::super::error::WireError;
 use super::super::json::Cursor;
 use super::super::sided;
@@ -52,8 +52,8 @@ fn changes(mut body: Cursor<'_>, batch: &mut Batch) -> Result<(), WireError> {
     let [symbol, changes, time] = body.fields(["product_id", "changes", "time"])?;
     let [bids, asks] = sided::levels(changes.need()?, &mut batch.levels, |row| {
         let [side, price, size] = row.items(["side of a change", "price of a change", "size of a change"])?;
-        let level = Level { price: price.need()?.price()?, size: size.need()?.qty()? };
-        Ok((side.need()?.side(b"buy", b"sell", "`buy` or `sell`")?, level))
+        let side = side.need()?.side(b"buy", b"sell", "`buy` or `sell`")?;
+        Ok(Cursor::resting_level(price.need()?, size.need()?)?.map(|level| (side, level)))
     })?;
     let book = BookUpdate { coverage: Coverage::Delta, ..super::unnumbered(time.need()?.stamp_rfc3339()?, bids, asks) };
     batch.put(Update::Book { symbol: symbol.need()?.text()?, book })

@@ -96,7 +96,7 @@ fn levels(mut rows: Cursor<'_>, latest: &mut UnixNanos, levels: &mut Vec<Level>)
     rows.array(|row| {
         let [price, size, time] = row.items(["price of a level", "volume of a level", "stamp of a level"])?;
         *latest = (*latest).max(time.need()?.stamp_seconds()?);
-        levels.push(Level { price: price.need()?.price()?, size: size.need()?.qty()? });
+        levels.extend(Cursor::resting_level(price.need()?, size.need()?)?);
         Ok(())
     })?;
     Ok(Span::since(start, levels.len()))
