@@ -58,7 +58,7 @@ fn nanos(stamp: u64) -> Option<UnixNanos> {
 
 #[inline]
 fn aggressor(buyer_is_maker: bool) -> Option<Side> {
-    Some(if !buyer_is_maker { Side::Sell } else { Side::Buy })
+    Some(if buyer_is_maker { Side::Sell } else { Side::Buy })
 }
 
 // What follows the symbol in a stream's name, and the symbol.

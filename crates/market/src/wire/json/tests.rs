@@ -100,6 +100,19 @@ fn refuses_what_is_not_json() {
 }
 
 #[test]
+fn control_characters_are_found_wherever_they_stand() {
+    for byte in 0..0x20 {
+        for at in 0..20 {
+            let mut text = b"\"abcdefghijklmnopqrst\"         ".to_vec();
+            text[1 + at] = byte;
+            let error = check(&text).unwrap_err();
+            assert_eq!((error.offset, error.kind), (1 + at, WireErrorKind::ControlCharacter(byte)));
+        }
+    }
+    assert_eq!(check(b"\"abcdefghijkl \x7f!#[]^\"         "), Ok(()));
+}
+
+#[test]
 fn errors_name_the_place_and_the_find() {
     let cases: [(&[u8], usize, &str); 7] = [
         (b"[1,]", 3, "byte 3: expected a value, found `]`"),
