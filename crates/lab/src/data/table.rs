@@ -68,6 +68,10 @@ impl Cells for csv::Row<'_> {
     fn quick(&self, place: usize, scaling: &Scaling) -> Option<i64> {
         scaling.quick(self.field(place)?)
     }
+    #[inline]
+    fn instant(&self, place: usize, clock: &Clock, unit: Option<TsUnit>) -> Option<UnixNanos> {
+        clock.instant(self.field(place)?, unit)
+    }
     fn exact(&self, place: usize) -> Option<Exact> {
         self.field(place).and_then(Exact::parse)
     }
