@@ -335,7 +335,8 @@ impl Exchange {
             Some(RejectReason::WouldIncrease)
         } else if request.post_only && takes {
             Some(RejectReason::WouldTake)
-        } else if passed && self.model(instrument).refuse_passed_triggers {
+        // Refusing an order that can only reduce would leave its position without the stop.
+        } else if passed && !request.reduce_only && self.model(instrument).refuse_passed_triggers {
             Some(RejectReason::TriggerPassed)
         } else if request.tif == TimeInForce::Fok
             && !request.kind.is_conditional()
