@@ -13,6 +13,12 @@ use starling_sim::backtest::BacktestError;
 use super::output;
 use crate::terminal::{Failure, Progress, put, say};
 
+/// The commit this was built from, as `build.rs` found it.
+pub(crate) const COMMIT: &str = match option_env!("STARLING_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
 /// Run a configuration over its data.
 #[derive(Debug, Args)]
 pub(crate) struct Backtest {
@@ -128,6 +134,7 @@ impl Job<'_> {
             record.order_cost_curve = order_cost_curve().map_err(Failure::run)?;
         }
         record.machine = machine();
+        record.commit = COMMIT.to_owned();
         record.created = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let page = self.out.as_deref().map(|out| output::reports(&record, out)).transpose()?;
         Ok((record, page))
