@@ -180,7 +180,7 @@ impl Text {
         }
         // At most three digits of 1e-9.
         let mut bare = magnitude;
-        while bare % 10 == 0 {
+        while bare.is_multiple_of(10) {
             bare /= 10;
         }
         let text = bare.to_string();

@@ -211,8 +211,6 @@ impl Ladder {
         }
     }
 
-    // --- in the window
-
     #[inline]
     fn set_in_window(&mut self, index: i64, size: Qty) -> Result<(), BookError> {
         let slot = self.slot(index);
@@ -257,8 +255,6 @@ impl Ladder {
             self.recentre(floor ^ self.flip);
         }
     }
-
-    // --- outside the window
 
     /// A whole number of ticks, but not in the window.
     #[cold]
@@ -317,16 +313,8 @@ impl Ladder {
             self.spill(worst);
         }
         self.base = new;
-        let overlap = new.abs_diff(old) < width as u64;
-        let (low, high) = if overlap && new > old {
-            // The part that both windows cover was in the window before.
-            (old + width, new + (width - 1))
-        } else if overlap && new < old {
-            (new, old - 1)
-        } else {
-            (new, new + (width - 1))
-        };
-        let entering = self.entering(low, high);
+        // Above the old window the tree holds no whole tick, so nothing enters where the window moves up.
+        let entering = if new < old { self.entering(new, (old - 1).min(new + (width - 1))) } else { Vec::new() };
         for (rank, index) in entering {
             let size = self.outer.remove(&rank).expect("a level just listed is in the tree");
             let slot = self.slot(index);
@@ -369,8 +357,6 @@ impl Ladder {
         }
         Ok(())
     }
-
-    // --- ranks, indices, slots
 
     #[inline]
     fn slot(&self, index: i64) -> usize {

@@ -142,7 +142,7 @@ fn the_window_follows_a_touch_that_walks_away_and_comes_back() {
                 model.levels.insert(units, size);
             }
             check(&ladder, &model);
-            let near = ladder.levels().take(8).all(|l| ladder.outer.get(&(l.price.units() ^ ladder.flip)).is_none());
+            let near = ladder.levels().take(8).all(|l| !ladder.outer.contains_key(&(l.price.units() ^ ladder.flip)));
             assert!(near, "what lies at the touch lies in the window");
         }
         assert!(ladder.is_empty());
