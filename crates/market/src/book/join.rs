@@ -170,9 +170,9 @@ pub enum State {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The book has moved.
+    /// The book has moved, by a change or by a snapshot that replaced it.
     Applied,
-    /// A snapshot was taken, and so many kept changes after it; the book is live.
+    /// A snapshot was taken, and so many kept changes after it; the book is live now.
     Joined {
         /// Kept changes that followed the snapshot.
         replayed: usize,
@@ -313,7 +313,8 @@ impl SyncedBook {
     }
 
     fn on_snapshot(&mut self, update: &BookUpdate, bids: &[Level], asks: &[Level]) -> Outcome {
-        if self.state == State::Live && self.is_old(update) {
+        let live = self.state == State::Live;
+        if live && self.is_old(update) {
             return Outcome::Ignored;
         }
         if let Err(reason) = self.apply(Coverage::Snapshot, update, bids, asks) {
@@ -321,7 +322,8 @@ impl SyncedBook {
         }
         self.fresh = true;
         self.state = State::Live;
-        self.replay()
+        // Nothing is kept while a book is live.
+        if live { Outcome::Applied } else { self.replay() }
     }
 
     /// A snapshot from before what the book knows by now.

@@ -114,7 +114,7 @@ fn bybit_counts_messages_and_restarts_at_one() {
     book.on_levels(&snapshot(100), &[level(1, 1)], &[]);
     assert_eq!(book.on_levels(&change(0, 101, None), &[level(2, 1)], &[]), Outcome::Applied);
     assert_eq!(book.on_levels(&change(0, 101, None), &[level(2, 1)], &[]), Outcome::Ignored);
-    assert_eq!(book.on_levels(&change(0, 1, None), &[level(3, 3)], &[]), Outcome::Joined { replayed: 0 });
+    assert_eq!(book.on_levels(&change(0, 1, None), &[level(3, 3)], &[]), Outcome::Applied);
     assert_eq!(book.book().unwrap().side(Side::Buy).len(), 1, "the restart replaced the book");
     assert_eq!(book.on_levels(&change(0, 2, None), &[], &[]), Outcome::Applied);
     assert_eq!(book.on_levels(&change(0, 4, None), &[], &[]), gap(2, 3));
@@ -139,7 +139,7 @@ fn a_venue_of_snapshots_goes_by_their_stamps() {
     let at = |ts| BookUpdate { ts_event: UnixNanos::new(ts), ..snapshot(0) };
     assert_eq!(book.on_levels(&at(5), &[level(1, 1)], &[level(2, 1)]), Outcome::Joined { replayed: 0 });
     assert_eq!(book.on_levels(&at(4), &[], &[]), Outcome::Ignored);
-    assert_eq!(book.on_levels(&at(6), &[level(3, 1)], &[level(4, 1)]), Outcome::Joined { replayed: 0 });
+    assert_eq!(book.on_levels(&at(6), &[level(3, 1)], &[level(4, 1)]), Outcome::Applied);
     assert_eq!((book.book().unwrap().best_bid(), book.ts_event()), (Some(level(3, 1)), UnixNanos::new(6)));
 }
 
