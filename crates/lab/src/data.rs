@@ -6,15 +6,23 @@
 //!
 //! It repairs nothing silently: each fault is refused, or dropped or accepted and counted, as the table says.
 
+#[cfg(feature = "parquet")]
+mod arrow;
+mod dbn;
 mod decode;
 mod error;
+pub mod frames;
 mod inspect;
+#[cfg(feature = "parquet")]
+pub mod mapped;
 mod number;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod source;
 mod spec;
 mod stamp;
+#[cfg(feature = "parquet")]
+pub mod store;
 mod table;
 mod write;
 
@@ -24,6 +32,9 @@ use starling_core::event::Funding;
 use starling_core::{Bar, BarSeriesId, Event, InstrumentId, Price, Qty, Quote, Trade, UnixNanos};
 use starling_market::feed::{BATCH_MAX, Feed, FeedError};
 
+#[cfg(feature = "parquet")]
+pub use arrow::{ARROW_BATCH_ROWS, write_arrow};
+pub use dbn::{DbnFile, DbnOptions, open_dbn, write_dbn};
 use decode::{Body, Decoder, Ohlc, Policies, Row, quarter};
 pub use decode::{Counts, FaultCounts};
 pub use error::{DataError, Fault, Place};

@@ -265,6 +265,11 @@ impl Decoder {
         all.copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Whether rows are chosen by one of these columns.
+    pub(super) fn chooses_by(&self, columns: &[&str]) -> bool {
+        self.filter.iter().any(|(column, _)| columns.contains(&column.as_str()))
+    }
+
     pub(super) fn place_of(&self, line: u64) -> Place {
         Place { source: self.source.clone(), line }
     }
