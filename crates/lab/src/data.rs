@@ -38,7 +38,7 @@ pub use dbn::{DbnFile, DbnOptions, open_dbn, write_dbn};
 use decode::{Body, Decoder, Ohlc, Policies, Row, quarter};
 pub use decode::{Counts, FaultCounts};
 pub use error::{DataError, Fault, Place};
-pub use inspect::{ColumnReport, Import, Inspection, SAMPLE_ROWS, import, inspect};
+pub use inspect::{ColumnReport, Import, Inspection, SAMPLE_ROWS, import, import_as, inspect};
 #[cfg(feature = "parquet")]
 pub use parquet::{ROW_GROUP_ROWS, write_parquet};
 pub use source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, NESTED_BYTES_MAX, NESTING_MAX};
@@ -48,7 +48,7 @@ pub use spec::{
 };
 use table::Table;
 pub use table::{ROWS_MAX, SourceReport, TEXT_BYTES_MAX};
-pub use write::write_csv;
+pub use write::{write_csv, write_feed};
 
 /// Milliseconds before a bar's stamp at which its open, high, low and close are quoted.
 pub const QUOTE_OFFSETS_MS: [u32; 4] = [300, 200, 100, 0];

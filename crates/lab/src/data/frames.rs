@@ -17,7 +17,7 @@ use super::error::DataError;
 use super::source::CHUNK_BYTES;
 
 pub use import::{CapturedFile, import_captures};
-pub use report::{ConnectionReport, FramesReport, report};
+pub use report::{ConnectionReport, FramePlace, FramesReport, SILENCE_NS_MIN, report};
 pub use writer::{FrameWriter, Settings, Sync};
 
 /// A frame file being read.
@@ -28,6 +28,21 @@ fn fault(path: &Path) -> impl Fn(FramesError) -> DataError + '_ {
         FramesError::Read { cause, .. } => DataError::io("read", path.display(), cause),
         cause => DataError::Frames { path: path.display().to_string(), cause },
     }
+}
+
+/// Whether a file begins as frame files do.
+pub fn is_frames(path: &Path) -> Result<bool, DataError> {
+    let mut first = [0; 8];
+    let file = File::open(path).map_err(|e| DataError::io("open", path.display(), e))?;
+    let mut read = 0;
+    let mut file = file.take(8);
+    while read < first.len() {
+        match file.read(&mut first[read..]).map_err(|e| DataError::io("read", path.display(), e))? {
+            0 => break,
+            n => read += n,
+        }
+    }
+    Ok(first == *b"SLFRAMES")
 }
 
 /// Opens a frame file.

@@ -12,6 +12,7 @@
 
 mod columns;
 mod delta;
+mod import;
 mod scan;
 mod write;
 
@@ -23,6 +24,7 @@ use super::error::DataError;
 
 pub use columns::{Columns, StoreKind};
 pub use delta::{Action, Delta, deltas_of};
+pub use import::{StoreImport, import_orders, import_to_store};
 pub use scan::{SCAN_ROWS, Scan, ScanFeed, ScanReport};
 pub use write::{DAY_ROWS_MAX, Existing, STORE_ROW_GROUP_ROWS, StoreWriter, Written};
 
@@ -63,6 +65,13 @@ impl Store {
         let mut days: Vec<UnixNanos> = names(&folder)?.iter().filter_map(|name| day_of(name)).collect();
         days.sort_unstable();
         Ok(days)
+    }
+
+    /// The kinds there are, in order of their folders' names.
+    pub fn kinds(&self) -> Result<Vec<StoreKind>, DataError> {
+        let mut folders = names(&self.root)?;
+        folders.sort_unstable();
+        Ok(folders.iter().filter_map(|name| StoreKind::of_folder(name)).collect())
     }
 
     /// The instruments that have files of a kind, in order of their names.

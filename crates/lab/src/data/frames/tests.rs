@@ -102,7 +102,7 @@ fn bytes_end_a_file_and_age_or_bytes_a_block() {
         writer.write(&at(EVE - DAY / 2 + ns, "x")).unwrap();
     }
     let files = writer.finish().unwrap();
-    let found = report(&files[0]).unwrap();
+    let found = report(&files[0], SILENCE_NS_MIN).unwrap();
     assert_eq!((found.blocks, found.frames, found.torn), (3, 5, None));
 }
 
@@ -189,9 +189,12 @@ fn captures_are_merged_by_their_stamps() {
             frame(12, 1, Received, "three"),
         ]
     );
-    let found = report(&to).unwrap();
+    let found = report(&to, 1_000_000_000).unwrap();
     assert_eq!((found.session.url.as_str(), found.session.started.get()), ("wss://x", 1_250_000_000));
-    assert_eq!((found.connections[&1].disorder, found.connections[&1].silence_ns_max), (1, 1_250_000_000));
+    let ws = &found.connections[&1];
+    assert_eq!((ws.disorder, ws.silence_ns_max, ws.silences, ws.duplicates), (1, 1_250_000_000, 1, 0));
+    let places = [ws.first_disorder, ws.first_silence].map(|place| place.map(|p| (p.block, p.frame)));
+    assert_eq!(places, [Some((0, 3)), Some((0, 4))]);
     assert!(matches!(import_captures(&[path("a.0")], &to, session(), 3, &mut go_on), Err(DataError::Exists { .. })));
     fs::write(path("bad"), "1.5: {}\nno stamp").unwrap();
     let error = import_captures(&[path("bad")], &path("bad.frames"), session(), 3, &mut go_on).unwrap_err();
