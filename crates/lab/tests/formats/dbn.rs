@@ -1,46 +1,19 @@
 //! DBN against Databento's own decoder: every sample file to its last record, and what we write.
 //!
-//! `sums.jsonl` is the output of `scripts/dbn_check.py` over the real files. The folder is named by `STARLING_DATA`.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+//! `sums.jsonl` is the output of `scripts/dbn_check.py` over the real files.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use serde_json::Value;
-use starling_core::{BarSeriesId, Event, InstrumentId, Price, Side};
-use starling_lab::data::{self, DataError, DataSpec, DbnOptions, Resolve, open_dbn};
+use starling_core::{Event, Price, Side};
+use starling_lab::data::{self, DataError, DataSpec, DbnOptions, open_dbn};
 use starling_market::dbn::{DbnError, Raw, Record, rtype};
 
-fn folder() -> Option<PathBuf> {
-    let named = std::env::var_os("STARLING_DATA").map(PathBuf::from);
-    if let Some(named) = &named {
-        assert!(named.is_dir(), "STARLING_DATA names {}, which is no folder", named.display());
-    }
-    let found = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
-    if !found.is_dir() {
-        eprintln!("SKIPPED: no real data; name its folder with STARLING_DATA");
-        return None;
-    }
-    Some(found)
-}
+use crate::{Any, Scratch, ask, exact, folder, judge, number};
 
-/// A folder of its own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("starling-dbn-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
+fn events(table: &str, folder: &Path) -> Result<Vec<Event>, DataError> {
+    crate::events(&toml::from_str(table).unwrap(), folder)
 }
 
 /// The sums that the script makes.
@@ -89,32 +62,8 @@ impl Sums {
 }
 
 fn golden() -> Vec<Value> {
-    // Numbers beyond 64 bits are kept as they are written.
     let text = include_str!("sums.jsonl");
-    text.lines().map(|line| serde_json::from_str(&quoted(line)).unwrap()).collect()
-}
-
-/// `"ts_event": 123` with its number as a text, so that JSON's 64 bits do not round it.
-fn quoted(line: &str) -> String {
-    let mut out = String::new();
-    let mut digits = false;
-    let mut in_text = false;
-    for c in line.chars() {
-        if c == '"' {
-            in_text = !in_text;
-        }
-        let number = !in_text && (c.is_ascii_digit() || c == '-');
-        if number != digits {
-            out.push('"');
-        }
-        digits = number;
-        out.push(c);
-    }
-    out
-}
-
-fn number(value: &Value) -> i128 {
-    value.as_str().unwrap().parse().unwrap()
+    text.lines().map(exact).collect()
 }
 
 fn sums(line: &Value) -> Sums {
@@ -198,33 +147,6 @@ fn definitions_read_alike_in_every_version() {
 
 const DEFINITION: (&str, &str, u8) = ("MSFT", "XNAS", b'K');
 
-struct Any;
-
-impl Resolve for Any {
-    fn instrument(&mut self, _: &str) -> Result<InstrumentId, String> {
-        Ok(InstrumentId(0))
-    }
-    fn series(&mut self, _: InstrumentId, _: &str) -> Result<BarSeriesId, String> {
-        Ok(BarSeriesId(0))
-    }
-    fn tick(&mut self, _: InstrumentId) -> Price {
-        Price::ZERO
-    }
-}
-
-fn events(table: &str, folder: &Path) -> Result<Vec<Event>, DataError> {
-    let spec: DataSpec = toml::from_str(table).unwrap();
-    let mut feed = data::open(&spec, &[folder.to_owned()], &mut Any)?;
-    let mut events = Vec::new();
-    loop {
-        let before = events.len();
-        feed.read(&mut events)?;
-        if events.len() == before {
-            return Ok(events);
-        }
-    }
-}
-
 #[test]
 fn a_data_table_reads_dbn() {
     let Some(folder) = folder() else { return };
@@ -266,20 +188,9 @@ fn a_data_table_reads_dbn() {
     assert_eq!(first.ts_event.to_string(), "2024-07-01T23:41:00Z", "a bar is seen at its close");
 }
 
-/// The interpreter that has Databento's decoder.
-fn judge() -> Option<String> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has = Command::new(&python).args(["-c", "import databento_dbn, pyarrow"]).output();
-    if has.is_ok_and(|o| o.status.success()) {
-        return Some(python);
-    }
-    eprintln!("SKIPPED: {python} has no databento-dbn; `.ci/run` installs it");
-    None
-}
-
 #[test]
 fn databentos_decoder_reads_what_is_written() {
-    let (Some(folder), Some(python)) = (folder(), judge()) else { return };
+    let (Some(folder), Some(python)) = (folder(), judge("databento_dbn, pyarrow")) else { return };
     let scratch = Scratch::new("write");
     let cases = [
         (
@@ -329,10 +240,7 @@ fn databentos_decoder_reads_what_is_written() {
                 other => panic!("{other:?}"),
             }
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/dbn_check.py");
-        let said = Command::new(&python).arg(script).arg(&path).output().unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        let line: Value = serde_json::from_str(&quoted(&String::from_utf8(said.stdout).unwrap())).unwrap();
+        let line = exact(&ask(&python, "dbn_check.py", &[path.as_path()]));
         assert_eq!(sums(&line), want, "{name}");
         assert_eq!((number(&line["version"]), line["symbols"][0].as_str().unwrap()), (3, options.symbol.as_str()));
         // And by our own reader, as a table.
