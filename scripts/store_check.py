@@ -55,7 +55,7 @@ def main():
         else:
             with pa.ipc.open_file(path) as file:
                 table = file.read_all()
-            frame = pl.read_ipc(path, memory_map=False)
+            frame = pl.read_ipc(path)
         sums, others = arrow_sums(table), polars_sums(frame)
         assert sums == others, f"{path}: pyarrow {sums}, polars {others}"
         types = {field.name: str(field.type) for field in table.schema}

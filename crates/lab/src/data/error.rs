@@ -315,8 +315,8 @@ pub enum DataError {
         /// What to do.
         remedy: &'static str,
     },
-    /// A Parquet file cannot be read or written.
-    #[error("`{path}`: Parquet or Arrow: {cause}")]
+    /// A Parquet or Arrow file cannot be read or written; the cause names which.
+    #[error("`{path}`: {cause}")]
     Parquet {
         /// The file.
         path: String,

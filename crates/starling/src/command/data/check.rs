@@ -100,7 +100,7 @@ struct Checked {
     /// Handed to strategies.
     events: u64,
     faults: Vec<Finding>,
-    /// From origin to receipt; none where the data has one stamp only.
+    /// From origin to receipt; none where the data has one stamp only, or rows out of order.
     #[serde(skip_serializing_if = "Option::is_none")]
     skew: Option<Skew>,
     sources: Vec<SourceReport>,
@@ -219,8 +219,9 @@ fn check(table: &Table, progress: &Progress) -> Result<Checked, Failure> {
         faults.push(Finding { fault, effect: Effect::Note, count: found.count, meaning, first: None, at });
     }
     let (name, notes) = (table.name.clone(), table.notes.clone());
-    // One stamp for both is no measurement.
-    let skew = report.skew.filter(|skew| (skew.min_ns, skew.max_ns) != (0, 0));
+    // One stamp for both is no measurement; and rows out of order are handed on at a stamp that is not their own.
+    let own_stamps = sources.iter().all(|s| s.counts.accepted.unsorted == 0);
+    let skew = report.skew.filter(|skew| own_stamps && (skew.min_ns, skew.max_ns) != (0, 0));
     Ok(Checked { table: name, events: report.events, faults, skew, sources, notes })
 }
 
