@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut events, mut seen) = (Vec::new(), 0);
         loop {
             events.clear();
-            feed.fill(&mut events)?;
+            feed.fill(&mut events).map_err(|error| -> Box<dyn Error> { error })?;
             if events.is_empty() {
                 return Ok(seen);
             }

@@ -220,7 +220,7 @@ impl Metadata {
             }
         }
         // Version 3 keeps the records aligned to eight bytes.
-        while (out.len() - start) % 8 != 0 {
+        while !(out.len() - start).is_multiple_of(8) {
             out.push(0);
         }
         let len = u32::try_from(out.len() - start - PRELUDE_LEN).expect("metadata within 4 GiB");
