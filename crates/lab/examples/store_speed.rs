@@ -52,7 +52,6 @@ fn scan(store: &Store, columns: &[&str]) -> Result<Scan, Box<dyn Error>> {
 }
 
 #[expect(clippy::print_stdout, reason = "an example that prints what it measured")]
-#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn timed(what: &str, mut work: impl FnMut() -> Result<u64, Box<dyn Error>>) -> Result<(), Box<dyn Error>> {
     let mut best = f64::MAX;
     let mut rows = 0;

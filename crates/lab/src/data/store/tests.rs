@@ -159,7 +159,7 @@ fn a_file_of_the_store_is_data_like_any_other() {
             Price::ZERO
         }
     }
-    let mut feed = super::super::open(&spec, &[scratch.0.clone()], &mut Three).unwrap();
+    let mut feed = super::super::open(&spec, std::slice::from_ref(&scratch.0), &mut Three).unwrap();
     let mut read = Vec::new();
     feed.read(&mut read).unwrap();
     assert_eq!(read, events, "integers of 1e-9 are read as such");
