@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Write the report of a finished run again.
     Report(report::Report),
     /// Look at market data, check it, convert it, or write a sample of it.
-    Data(data::Data),
+    Data(Box<data::Data>),
     /// Print the schema of configurations, check one, or show it with its defaults.
     Config(config::Configuration),
     /// Check this machine: processor, memory, clock, disk, permissions, build.
