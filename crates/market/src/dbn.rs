@@ -166,8 +166,8 @@ pub mod rtype {
 pub enum DbnError {
     /// The file is of DBN's predecessor.
     #[error(
-        "the file is DBZ, which DBN replaced in 2023; convert it with a DBN tool of before 0.35 (`dbn FILE.dbz -o FILE.dbn`) \
-         or fetch it again as DBN"
+        "the file is DBZ, which DBN replaced in 2023; convert it with Databento's own tool (`dbn FILE.dbz -o FILE.dbn`) or \
+         fetch it again as DBN"
     )]
     Dbz,
     /// The first bytes are another file's.

@@ -29,7 +29,7 @@ enum Action {
     /// Count every fault of a file, or of all the data of a configuration.
     Check(check::Check),
     /// Write what a file or a [[data]] table holds to a store or a file, or captures of a connection to a frame file.
-    Import(Import),
+    Import(Box<Import>),
     /// Write a part of a store to a file.
     Export(store::Export),
     /// Make a frame file whole that a crash left.
@@ -184,7 +184,7 @@ impl Inspect {
 }
 
 impl Import {
-    fn run(self, json: bool) -> Result<(), Failure> {
+    fn run(self: Box<Self>, json: bool) -> Result<(), Failure> {
         if self.to.extension().is_some_and(|ending| ending == "frames") {
             return frames::import(self, json);
         }

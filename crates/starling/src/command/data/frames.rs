@@ -117,7 +117,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
 }
 
 /// Converts captures of other programs.
-pub(super) fn import(import: Import, json: bool) -> Result<(), Failure> {
+pub(super) fn import(import: Box<Import>, json: bool) -> Result<(), Failure> {
     let mut captures = vec![import.source.path().to_owned()];
     captures.extend(import.with);
     let name = captures[0].file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
