@@ -6,5 +6,14 @@
 //! JSON is refused, whatever its hot fields say.
 
 mod batch;
+mod binance;
+mod bybit;
+mod bybit_2021;
+mod error;
+mod feed;
+pub mod json;
+mod okx;
 
 pub use batch::{Batch, BookOrder, BookUpdate, Coverage, Level, OrderAction, Span, Text, Update};
+pub use error::{WireError, WireErrorKind};
+pub use feed::{FEEDS, Feed};

@@ -7,6 +7,8 @@ use starling_core::fixed::{Price, Qty};
 use starling_core::order::Side;
 use starling_core::time::UnixNanos;
 
+use super::error::WireError;
+
 /// A piece of the frame that was decoded, by byte offsets: a symbol, an error message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Text {
@@ -57,7 +59,8 @@ pub enum Coverage {
 pub struct BookUpdate {
     /// Whole or change.
     pub coverage: Coverage,
-    /// When the venue published it; zero where the message carries no stamp.
+    /// When the book became so, by the matching engine's clock where the venue tells that, else when the venue published
+    /// it; zero where the message carries no stamp.
     pub ts_event: UnixNanos,
     /// The venue's number of the first change in this message; 0 where it gives none.
     pub first_id: u64,
@@ -118,11 +121,11 @@ pub enum Update {
         /// The venue's trade number (of an aggregate: its last); a digest where it is text; 0 where it gives none.
         trade_id: u64,
     },
-    /// Best bid and ask.
+    /// Best bid and ask. A side on which nothing rests is a level of size zero.
     Quote {
         /// The venue's name of the instrument.
         symbol: Text,
-        /// When it was published; zero where the message carries no stamp.
+        /// As of [`BookUpdate`].
         ts_event: UnixNanos,
         /// The venue's number of the book state it was taken from; 0 where it gives none.
         update_id: u64,
@@ -206,6 +209,13 @@ impl Batch {
         self.updates.clear();
         self.levels.clear();
         self.orders.clear();
+    }
+
+    // Appends an update; always `Ok`, so that a reader can end with it.
+    #[inline]
+    pub(super) fn put(&mut self, update: Update) -> Result<(), WireError> {
+        self.updates.push(update);
+        Ok(())
     }
 
     /// The levels of a span.
