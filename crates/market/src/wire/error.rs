@@ -5,6 +5,7 @@
 
 use starling_core::fixed::FixedError;
 
+use super::channels::CHANNELS_MAX;
 use super::json::{DEPTH_MAX, FRAME_BYTES_MAX};
 
 /// A frame that was refused.
@@ -69,6 +70,12 @@ pub enum WireErrorKind {
     /// A field the message cannot be understood without.
     #[error("the object that starts here has no field `{0}`")]
     Missing(&'static str),
+    /// Data of a channel that was not announced on this connection.
+    #[error("the channel {0} was not announced: give its connection every frame, from the first on")]
+    UnknownChannel(u64),
+    /// More channels on one connection than any venue allows.
+    #[error("the connection has {CHANNELS_MAX} channels already")]
+    TooManyChannels,
     /// A text that is none of those a field may hold.
     #[error("`{text}` is not {wanted}")]
     Value {

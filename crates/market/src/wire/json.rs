@@ -187,6 +187,25 @@ impl<'a> Cursor<'a> {
         Ok(found)
     }
 
+    /// Walks the array that comes next and remembers where its first elements are; `names` are what errors call them. The
+    /// others, and the insides of these, are checked and skipped; one that is absent, or `null`, is not an error yet.
+    #[inline]
+    pub fn items<const N: usize>(&mut self, names: [&'static str; N]) -> Result<[Field<'a>; N], WireError> {
+        self.skip_space();
+        let start = *self;
+        let mut found = names.map(|name| Field { name, cursor: start, present: false });
+        let mut next = 0;
+        self.array(|cursor| {
+            if let Some(item) = found.get_mut(next) {
+                item.present = cursor.peek() != Some(b'n');
+                item.cursor = *cursor;
+                next += 1;
+            }
+            cursor.skip()
+        })?;
+        Ok(found)
+    }
+
     /// Checks the value that comes next, whatever it is, and passes it.
     pub fn skip(&mut self) -> Result<(), WireError> {
         match self.peek() {

@@ -116,8 +116,7 @@ fn top(entry: &mut Cursor<'_>, symbol: Text, batch: &mut Batch) -> Result<(), Wi
 fn best(mut rows: Cursor<'_>) -> Result<Level, WireError> {
     let mut best = None;
     rows.array(|row| {
-        let level = row.level()?;
-        best.get_or_insert(level);
+        best = best.or(row.level()?);
         Ok(())
     })?;
     Ok(best.unwrap_or(Level { price: Price::ZERO, size: Qty::ZERO }))

@@ -1,4 +1,4 @@
-//! Every captured message of Binance, Bybit and OKX, decoded to the last one.
+//! Every captured message of every venue there is a decoder for, decoded to the last one.
 //!
 //! Three other readings judge the decoders: counts and sums made with Python (`scripts/wire_golden.py`, in `golden.txt`),
 //! the counts of the captures' own README, and serde_json field by field. The folder of real data is named by
@@ -6,15 +6,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod bitfinex;
 mod damage;
 mod differential;
+mod venues;
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use starling_core::Side;
-use starling_market::wire::{Batch, Coverage, Feed, Level, Update};
+use starling_market::wire::{Batch, BookOrder, Connection, Coverage, Feed, Level, OrderAction, Update};
 
 const GOLDEN: &str = include_str!("golden.txt");
 
@@ -43,7 +45,11 @@ fn folder() -> Option<PathBuf> {
 
 /// The feed that reads a file of the data.
 fn feed_of(file: &str) -> &'static Feed {
-    let name = if file.contains("bybit/") {
+    let lower = file.to_lowercase();
+    let others = ["bitfinex", "coinbase", "hyperliquid", "kraken"];
+    let name = if let Some(venue) = others.into_iter().find(|venue| lower.contains(venue)) {
+        if lower.contains("kraken") && lower.contains("futures") { "kraken-futures" } else { venue }
+    } else if file.contains("bybit/") {
         "bybit"
     } else if file.contains("BYBIT") {
         "bybit-2021"
@@ -51,7 +57,7 @@ fn feed_of(file: &str) -> &'static Feed {
         "okx"
     } else if file.contains("coinm") {
         "binance-coinm"
-    } else if file.contains("usdm") || file.to_lowercase().contains("futures") {
+    } else if file.contains("usdm") || lower.contains("futures") {
         "binance-usdm"
     } else {
         "binance-spot"
@@ -59,7 +65,7 @@ fn feed_of(file: &str) -> &'static Feed {
     Feed::named(name).unwrap()
 }
 
-/// The messages of a file: all of it, or the lines `stamp json`, `stamp: json` and `address -> stamp: json` of a capture.
+/// The messages of a file: all of it, or the lines `json`, `stamp json`, `stamp: json` and `address -> stamp: json` of a capture.
 fn messages(folder: &Path, file: &str) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(folder.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
     if file.ends_with(".json") {
@@ -75,6 +81,9 @@ fn message(line: &[u8]) -> Option<&[u8]> {
         Some(at) if line.starts_with(b"http") => &line[at + 4..],
         _ => line,
     };
+    if matches!(line.first(), Some(b'{' | b'[')) {
+        return Some(line);
+    }
     let stamp = line.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let rest = &line[stamp..];
     if stamp == 0 { None } else { rest.strip_prefix(b": ").or(rest.strip_prefix(b" ")) }
@@ -154,6 +163,29 @@ impl Sums {
                     ("closed", closed.into()),
                 ],
             ),
+            Update::Orders { ts_event, coverage, sequence, checksum, orders, .. } => {
+                let rows = batch.orders_of(orders);
+                let of = |action| rows.iter().filter(|row| row.action == action).count() as i128;
+                let sum = |of: fn(&BookOrder) -> i128| rows.iter().map(of).sum();
+                self.add(
+                    "orders",
+                    &[
+                        ("ts", ts_event.get().into()),
+                        ("snapshots", i128::from(coverage == Coverage::Snapshot)),
+                        ("sequence", sequence.into()),
+                        ("checksum", checksum.unwrap_or(0).into()),
+                        ("rows", rows.len() as i128),
+                        ("add", of(OrderAction::Add)),
+                        ("change", of(OrderAction::Change)),
+                        ("delete", of(OrderAction::Delete)),
+                        ("id", sum(|row| row.order_id.into())),
+                        ("buys", sum(|row| i128::from(row.side == Some(Side::Buy)))),
+                        ("price", sum(|row| row.price.units().into())),
+                        ("size", sum(|row| row.size.units().into())),
+                    ],
+                );
+            }
+            Update::Heartbeat => self.add("heartbeat", &[]),
             Update::Acknowledged => self.add("acknowledged", &[]),
             Update::Refused(_) => self.add("refused", &[]),
             Update::Ignored => self.add("ignored", &[]),
@@ -162,7 +194,8 @@ impl Sums {
     }
 
     fn told(&self, file: &str) -> Vec<String> {
-        let wraps = |name: &str| [".id", ".first", ".last", ".previous"].iter().any(|end| name.ends_with(end));
+        let wraps =
+            |name: &str| [".id", ".first", ".last", ".previous", ".sequence"].iter().any(|end| name.ends_with(end));
         let wrapped = |name: &str, value: i128| if wraps(name) { value & i128::from(u64::MAX) } else { value };
         self.0.iter().map(|(name, value)| format!("{file} {name} {}", wrapped(name, *value))).collect()
     }
@@ -177,9 +210,10 @@ fn files() -> Vec<&'static str> {
 
 fn sums(folder: &Path, file: &str) -> Sums {
     let (mut sums, mut batch) = (Sums::default(), Batch::new());
+    let mut connection = Connection::new(feed_of(file));
     for frame in messages(folder, file) {
         let text = || String::from_utf8_lossy(&frame[..frame.len().min(300)]);
-        feed_of(file).decode(&frame, &mut batch).unwrap_or_else(|e| panic!("{file}: {e}: {}", text()));
+        connection.decode(&frame, &mut batch).unwrap_or_else(|e| panic!("{file}: {e}: {}", text()));
         batch.updates.iter().for_each(|update| sums.update(update, &batch));
     }
     sums
@@ -188,7 +222,7 @@ fn sums(folder: &Path, file: &str) -> Sums {
 #[test]
 fn every_message_is_read_as_python_reads_it() {
     let Some(folder) = folder() else { return };
-    assert_eq!(files().len(), 38);
+    assert_eq!(files().len(), 84);
     for file in files() {
         let golden: Vec<_> = GOLDEN.lines().filter(|line| line.split(' ').next() == Some(file)).collect();
         assert_eq!(sums(&folder, file).told(file), golden, "{file}");

@@ -3,7 +3,7 @@
 //! Invariant: a number means the same with quotes as without. Decimals are exact: digits past the ninth place must be
 //! zeros; nothing is rounded and no float is made.
 
-use starling_core::fixed::{Price, Qty, parse_i64_units, parse_short};
+use starling_core::fixed::{FixedError, Price, Qty, parse_i64_units, parse_short};
 use starling_core::order::Side;
 use starling_core::time::{MICROSECOND, MILLISECOND, UnixNanos};
 
@@ -38,6 +38,21 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn price(&mut self) -> Result<Price, WireError> {
         self.units("price").map(Price::from_units)
+    }
+
+    /// The price at which an order rests; `None` above the range of a price. Real books hold asks of ten billion, which
+    /// nobody will ever trade at: they must not make the rest of a book unreadable.
+    #[inline]
+    pub fn resting_price(&mut self) -> Result<Option<Price>, WireError> {
+        match self.price() {
+            Ok(price) => Ok(Some(price)),
+            Err(WireError { kind: WireErrorKind::Decimal(FixedError::OutOfRange { input, .. }), .. })
+                if !input.starts_with('-') =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A quantity.
@@ -143,37 +158,45 @@ impl<'a> Cursor<'a> {
         Ok(Level { price: price.price()?, size: size.qty()? })
     }
 
+    /// A resting level whose price and quantity stand in two fields; `None` above the range of a price.
+    #[inline]
+    pub fn resting_level(mut price: Self, mut size: Self) -> Result<Option<Level>, WireError> {
+        let size = size.qty()?;
+        Ok(price.resting_price()?.map(|price| Level { price, size }))
+    }
+
     fn is_empty_text(mut self) -> bool {
         self.string().is_ok_and(<[u8]>::is_empty)
     }
 
-    /// An array of `[price, quantity, ...]`, the levels appended to `levels`; what follows the two is skipped.
+    /// An array of `[price, quantity, ...]`, the levels appended to `levels`; what follows the two is skipped, and levels
+    /// above the range of a price are left out.
     #[inline]
     pub fn levels(&mut self, levels: &mut Vec<Level>) -> Result<Span, WireError> {
         let start = levels.len();
         self.array(|cursor| {
-            levels.push(cursor.level()?);
+            levels.extend(cursor.level()?);
             Ok(())
         })?;
         // Both fit: a level takes more than one byte of a frame of at most FRAME_BYTES_MAX.
         Ok(Span { start: start as u32, len: (levels.len() - start) as u32 })
     }
 
-    /// One `[price, quantity, ...]`; what follows the two is skipped.
+    /// One `[price, quantity, ...]`; what follows the two is skipped. `None` above the range of a price.
     #[inline]
-    pub fn level(&mut self) -> Result<Level, WireError> {
+    pub fn level(&mut self) -> Result<Option<Level>, WireError> {
         let (mut price, mut size) = (None, None);
         let start = self.offset();
         self.array(|cursor| {
             match (price, size) {
-                (None, _) => price = Some(cursor.price()?),
+                (None, _) => price = Some(cursor.resting_price()?),
                 (_, None) => size = Some(cursor.qty()?),
                 _ => cursor.skip()?,
             }
             Ok(())
         })?;
         match (price, size) {
-            (Some(price), Some(size)) => Ok(Level { price, size }),
+            (Some(price), Some(size)) => Ok(price.map(|price| Level { price, size })),
             _ => Err(WireError::new(start, WireErrorKind::Missing("price and quantity of a level"))),
         }
     }
