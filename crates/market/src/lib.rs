@@ -6,6 +6,7 @@ pub mod bar;
 pub mod csv;
 pub mod feature;
 pub mod feed;
+pub mod frames;
 pub mod indicator;
 pub mod quality;
 pub mod unit_root;
