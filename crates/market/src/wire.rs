@@ -6,5 +6,10 @@
 //! JSON is refused, whatever its hot fields say.
 
 mod batch;
+mod error;
+mod feed;
+pub mod json;
 
 pub use batch::{Batch, BookOrder, BookUpdate, Coverage, Level, OrderAction, Span, Text, Update};
+pub use error::{WireError, WireErrorKind};
+pub use feed::{FEEDS, Feed};

@@ -1,0 +1,179 @@
+//! Readings of the values market data consists of: decimals to fixed point, whole numbers, flags, stamps, price levels.
+//!
+//! Invariant: a number means the same with quotes as without. Decimals are exact: digits past the ninth place must be
+//! zeros; nothing is rounded and no float is made.
+
+use starling_core::fixed::{Price, Qty, parse_i64_units, parse_short};
+use starling_core::order::Side;
+use starling_core::time::{MICROSECOND, MILLISECOND, UnixNanos};
+
+use super::super::batch::{Level, Span};
+use super::super::error::{WireError, WireErrorKind};
+use super::Cursor;
+
+impl<'a> Cursor<'a> {
+    /// The number that comes next, with quotes or without: what stands between them, where it starts.
+    #[inline]
+    pub fn digits_text(&mut self) -> Result<(usize, &'a [u8]), WireError> {
+        if self.peek() == Some(b'"') {
+            let text = self.string()?;
+            Ok((self.offset() - 1 - text.len(), text))
+        } else {
+            let text = self.number()?;
+            Ok((self.offset() - text.len(), text))
+        }
+    }
+
+    /// A decimal in units of 1e-9; `type_name` is for the error.
+    #[inline]
+    pub fn units(&mut self, type_name: &'static str) -> Result<i64, WireError> {
+        let (start, text) = self.digits_text()?;
+        match parse_short(text) {
+            Some(units) => Ok(units),
+            None => parse_i64_units(text, type_name).map_err(|e| WireError::new(start, e.into())),
+        }
+    }
+
+    /// A price.
+    #[inline]
+    pub fn price(&mut self) -> Result<Price, WireError> {
+        self.units("price").map(Price::from_units)
+    }
+
+    /// A quantity.
+    #[inline]
+    pub fn qty(&mut self) -> Result<Qty, WireError> {
+        self.units("quantity").map(Qty::from_units)
+    }
+
+    /// A whole number from 0 to 2^64 - 1.
+    #[inline]
+    pub fn u64(&mut self) -> Result<u64, WireError> {
+        let (start, text) = self.digits_text()?;
+        whole(text).ok_or_else(|| integer(start, text, "a whole number below 2^64"))
+    }
+
+    /// A whole number of 64 bits, which may be negative.
+    #[inline]
+    pub fn i64(&mut self) -> Result<i64, WireError> {
+        let (start, text) = self.digits_text()?;
+        let value = match text.strip_prefix(b"-") {
+            None => whole(text).and_then(|value| i64::try_from(value).ok()),
+            Some(magnitude) => whole(magnitude).and_then(|value| 0i64.checked_sub_unsigned(value)),
+        };
+        value.ok_or_else(|| integer(start, text, "a whole number of 64 bits"))
+    }
+
+    /// `true` or `false`.
+    #[inline]
+    pub fn bool(&mut self) -> Result<bool, WireError> {
+        match self.peek() {
+            Some(b't') => self.literal(b"true").map(|()| true),
+            Some(b'f') => self.literal(b"false").map(|()| false),
+            _ => Err(self.expected("`true` or `false`")),
+        }
+    }
+
+    /// A stamp in milliseconds since 1970.
+    #[inline]
+    pub fn stamp_ms(&mut self) -> Result<UnixNanos, WireError> {
+        self.stamp(MILLISECOND, "a stamp in milliseconds")
+    }
+
+    /// A stamp in microseconds since 1970.
+    #[inline]
+    pub fn stamp_us(&mut self) -> Result<UnixNanos, WireError> {
+        self.stamp(MICROSECOND, "a stamp in microseconds")
+    }
+
+    /// A stamp in nanoseconds since 1970.
+    #[inline]
+    pub fn stamp_ns(&mut self) -> Result<UnixNanos, WireError> {
+        self.stamp(1, "a stamp in nanoseconds")
+    }
+
+    /// A stamp in seconds since 1970, with up to nine decimal places.
+    #[inline]
+    pub fn stamp_seconds(&mut self) -> Result<UnixNanos, WireError> {
+        let (start, text) = self.digits_text()?;
+        let units = parse_i64_units(text, "stamp in seconds").map_err(|e| WireError::new(start, e.into()))?;
+        let nanos = u64::try_from(units).map_err(|_| integer(start, text, "a stamp in seconds since 1970"))?;
+        Ok(UnixNanos::new(nanos))
+    }
+
+    fn stamp(&mut self, unit: u64, wanted: &'static str) -> Result<UnixNanos, WireError> {
+        let (start, text) = self.digits_text()?;
+        let nanos = whole(text).and_then(|value| value.checked_mul(unit));
+        nanos.map(UnixNanos::new).ok_or_else(|| integer(start, text, wanted))
+    }
+
+    /// A side, by the venue's two words for it.
+    #[inline]
+    pub fn side(&mut self, buy: &[u8], sell: &[u8], wanted: &'static str) -> Result<Side, WireError> {
+        let text = self.string()?;
+        match text {
+            _ if text == buy => Ok(Side::Buy),
+            _ if text == sell => Ok(Side::Sell),
+            _ => Err(self.refuse(text, wanted)),
+        }
+    }
+
+    /// The error that the text just read is not one of those wanted.
+    #[must_use]
+    #[cold]
+    pub fn refuse(&self, text: &[u8], wanted: &'static str) -> WireError {
+        let start = self.offset().saturating_sub(1 + text.len());
+        WireError::new(start, WireErrorKind::Value { text: String::from_utf8_lossy(text).into(), wanted })
+    }
+
+    /// An array of `[price, quantity, ...]`, the levels appended to `levels`; what follows the two is skipped.
+    #[inline]
+    pub fn levels(&mut self, levels: &mut Vec<Level>) -> Result<Span, WireError> {
+        let start = levels.len();
+        self.array(|cursor| {
+            levels.push(cursor.level()?);
+            Ok(())
+        })?;
+        // Both fit: a level takes more than one byte of a frame of at most FRAME_BYTES_MAX.
+        Ok(Span { start: start as u32, len: (levels.len() - start) as u32 })
+    }
+
+    /// One `[price, quantity, ...]`; what follows the two is skipped.
+    #[inline]
+    pub fn level(&mut self) -> Result<Level, WireError> {
+        let (mut price, mut size) = (None, None);
+        let start = self.offset();
+        self.array(|cursor| {
+            match (price, size) {
+                (None, _) => price = Some(cursor.price()?),
+                (_, None) => size = Some(cursor.qty()?),
+                _ => cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        match (price, size) {
+            (Some(price), Some(size)) => Ok(Level { price, size }),
+            _ => Err(WireError::new(start, WireErrorKind::Missing("price and quantity of a level"))),
+        }
+    }
+}
+
+// Decimal digits only: no sign, no point, no exponent.
+#[inline]
+fn whole(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cold]
+fn integer(start: usize, text: &[u8], wanted: &'static str) -> WireError {
+    WireError::new(start, WireErrorKind::Integer { text: String::from_utf8_lossy(text).into(), wanted })
+}
