@@ -579,6 +579,8 @@ impl LaneWriter {
         if let Some(missing) = &mut self.slots[at].trades.missing {
             missing.asked = None;
             missing.barren = if useful { 0 } else { missing.barren + 1 };
+            // What makes progress is not given up.
+            missing.since = if useful { now } else { missing.since };
         }
         self.soil(at);
         for trade in trades.iter().filter(|t| t.trade_id > last && t.trade_id <= missing.last) {

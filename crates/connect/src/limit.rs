@@ -88,13 +88,15 @@ mod tests {
         ) {
             let mut bucket = Bucket::per_second(3, 4);
             let mut spent: Vec<(u64, u64)> = Vec::new();
-            let mut now = START;
+            // A stamp that steps back counts as the latest one before it.
+            let (mut now, mut latest) = (START, START);
             for (at, (step, n)) in steps.into_iter().enumerate() {
                 now += step / 4;
                 // Every seventh reading of the clock lies in the past.
                 let read = if at % 7 == 6 { now - back } else { now };
+                latest = latest.max(read);
                 if bucket.take(n, UnixNanos::new(read)) {
-                    spent.push((now, n));
+                    spent.push((latest, n));
                 }
             }
             for from in 0..spent.len() {
