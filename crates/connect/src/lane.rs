@@ -245,6 +245,8 @@ struct BarStage {
 enum BookStage {
     /// No snapshot delivered yet, or the mirror is broken.
     Unknown,
+    /// The subscriber has just come: a snapshot of the mirror comes if there is one.
+    Joining,
     /// What was delivered is a whole book.
     Synced,
     /// The ring was full: a snapshot of the mirror comes when there is room.
@@ -352,6 +354,14 @@ impl LaneWriter {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.ring.is_abandoned()
+    }
+
+    /// For a lane that joins while data flows: every book begins with a snapshot, once there is one.
+    pub fn begin(&mut self) {
+        for at in 0..self.slots.len() {
+            self.slots[at].book = BookStage::Joining;
+            self.soil(at);
+        }
     }
 
     /// True if nothing is staged.
@@ -645,7 +655,7 @@ impl LaneWriter {
             if self.slots[at].book == BookStage::Synced {
                 bump(&self.stats.books_reset, 1);
             }
-            self.slots[at].book = BookStage::Overflowed;
+            self.slots[at].book = BookStage::Joining;
             self.soil(at);
         }
     }
@@ -654,7 +664,7 @@ impl LaneWriter {
     pub fn book_lost(&mut self, at: usize) {
         let Slot { instrument, book, .. } = &self.slots[at];
         let instrument = *instrument;
-        if *book == BookStage::Unknown {
+        if matches!(book, BookStage::Unknown | BookStage::Joining) {
             return;
         }
         let told = self.send(Item::BookLost { instrument });
@@ -720,15 +730,16 @@ impl LaneWriter {
                 }
             }
             // Without a whole mirror there is nothing to send; its next snapshot will come by itself.
-            BookStage::Overflowed if !self.ring.is_full() => match snapshot(at) {
+            stage @ (BookStage::Overflowed | BookStage::Joining) if !self.ring.is_full() => match snapshot(at) {
                 Some(change) => {
                     if self.send(Item::Book { instrument, ts_recv: now, change }) {
                         self.slots[at].book = BookStage::Synced;
                     }
                 }
+                None if stage == BookStage::Joining => self.slots[at].book = BookStage::Unknown,
                 None => self.slots[at].book = BookStage::LostUntold,
             },
-            BookStage::Overflowed | BookStage::Unknown | BookStage::Synced => {}
+            _ => {}
         }
     }
 }

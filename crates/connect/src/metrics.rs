@@ -47,6 +47,7 @@ table! {
     (Jump, "invalid_jump_total", "Prices too far from the reference."),
     (Crossed, "invalid_crossed_total", "Quotes with the bid above the ask, and books that crossed."),
     (Empty, "invalid_field_total", "Prices or quantities that are zero or negative where they must not be."),
+    (OutOfSequence, "invalid_sequence_total", "Trade numbers far outside the sequence."),
     (Duplicates, "duplicates_total", "Updates that had been delivered already."),
     (Quarantined, "quarantined_total", "Frames put into quarantine."),
     (QuarantineLost, "quarantine_lost_total", "Frames quarantine had no room for."),
