@@ -6,6 +6,7 @@
 //! JSON is refused, whatever its hot fields say.
 
 mod batch;
+mod binance;
 mod error;
 mod feed;
 pub mod json;

@@ -3,6 +3,7 @@
 //! Invariant: names are unique and sorted, and [`Feed::decode`] leaves a batch empty where it reports an error.
 
 use super::batch::Batch;
+use super::binance;
 use super::error::WireError;
 use super::json::Cursor;
 
@@ -20,7 +21,23 @@ pub struct Feed {
 }
 
 /// Every feed, sorted by name.
-pub const FEEDS: &[Feed] = &[];
+pub const FEEDS: &[Feed] = &[
+    Feed {
+        name: "binance-coinm",
+        about: "Binance COIN-M futures: trades, aggregate trades, quotes, depth diffs and snapshots, bars",
+        read: binance::read,
+    },
+    Feed {
+        name: "binance-spot",
+        about: "Binance spot: trades, aggregate trades, quotes, depth diffs and snapshots, bars",
+        read: binance::read,
+    },
+    Feed {
+        name: "binance-usdm",
+        about: "Binance USD-M futures: trades, aggregate trades, quotes, depth diffs and snapshots, bars",
+        read: binance::read,
+    },
+];
 
 impl Feed {
     /// The feed of this name.
@@ -43,13 +60,14 @@ impl Feed {
 
 /// Reads a frame that is one JSON value, to its last byte.
 #[inline]
-pub(crate) fn whole<'a>(
+pub(crate) fn whole<'a, T>(
     frame: &'a [u8],
-    read: impl FnOnce(&mut Cursor<'a>) -> Result<(), WireError>,
-) -> Result<(), WireError> {
+    read: impl FnOnce(&mut Cursor<'a>) -> Result<T, WireError>,
+) -> Result<T, WireError> {
     let mut cursor = Cursor::new(frame)?;
-    read(&mut cursor)?;
-    cursor.finish()
+    let value = read(&mut cursor)?;
+    cursor.finish()?;
+    Ok(value)
 }
 
 #[cfg(test)]

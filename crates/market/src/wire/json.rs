@@ -10,11 +10,13 @@
 //!
 //! It builds no tree, unescapes nothing, and accepts none of the usual extensions (comments, trailing commas, NaN).
 
+mod straight;
 mod value;
 
 use super::batch::Text;
 use super::error::{WireError, WireErrorKind};
 use starling_core::fixed::equal_bytes;
+pub(crate) use straight::Straight;
 
 /// Objects and arrays may lie this deep inside one another; venues' frames stay below ten.
 pub const DEPTH_MAX: u32 = 64;
