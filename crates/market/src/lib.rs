@@ -4,6 +4,7 @@
 
 pub mod bar;
 pub mod csv;
+pub mod dbn;
 pub mod feature;
 pub mod feed;
 pub mod frames;
