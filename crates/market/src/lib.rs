@@ -3,6 +3,7 @@
 //! Invariant: pure functions of their input. Nothing here opens a file, waits, or reads a clock.
 
 pub mod bar;
+pub mod book;
 pub mod csv;
 pub mod dbn;
 pub mod feature;
