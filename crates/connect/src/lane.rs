@@ -655,7 +655,7 @@ impl LaneWriter {
             if self.slots[at].book == BookStage::Synced {
                 bump(&self.stats.books_reset, 1);
             }
-            self.slots[at].book = BookStage::Joining;
+            self.slots[at].book = BookStage::Overflowed;
             self.soil(at);
         }
     }

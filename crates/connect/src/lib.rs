@@ -6,6 +6,15 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod dialect;
+pub mod failover;
+pub mod fanout;
+pub mod ingest;
 pub mod lane;
 pub mod limit;
 pub mod metrics;
+pub mod quarantine;
+pub mod rest;
+pub mod session;
+pub mod socket;
+pub mod watch;

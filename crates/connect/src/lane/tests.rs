@@ -142,8 +142,7 @@ fn a_full_lane_holds_then_marks_then_catches_up() {
         }
         told.extend(drain(&mut r));
     }
-    let expected: Vec<String> =
-        (8..=20).map(|id| format!("t{id}")).chain(["Filled 8..=20 (13)".to_owned()]).collect();
+    let expected: Vec<String> = (8..=20).map(|id| format!("t{id}")).chain(["Filled 8..=20 (13)".to_owned()]).collect();
     assert_eq!(told, expected);
     assert!(w.is_settled());
 }
@@ -204,6 +203,13 @@ fn a_book_that_breaks_while_the_lane_is_full_is_told_later() {
     w.book(0, at(0), &change(Coverage::Snapshot, 1));
     w.book_lost(0);
     assert_eq!(drain(&mut r), ["s1"]);
+    w.flush(at(0), &no_book);
+    assert_eq!(drain(&mut r), ["lost"]);
+    // The same when it breaks after its changes found no room.
+    w.book(0, at(0), &change(Coverage::Snapshot, 2));
+    w.book(0, at(0), &change(Coverage::Delta, 3));
+    assert_eq!(drain(&mut r), ["s2"]);
+    w.flush(at(0), &no_book);
     w.flush(at(0), &no_book);
     assert_eq!(drain(&mut r), ["lost"]);
     w.flush(at(0), &no_book);
