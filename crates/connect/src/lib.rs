@@ -2,7 +2,7 @@
 //!
 //! Invariant: what a connection must decide (when to reconnect, what to ask for again, what to drop and how to say so)
 //! lives in state machines without sockets and clocks ([`session`], [`ingest`], [`lane`], [`watch`]);
-//! [`socket`], [`rest`] and [`replay`] only move bytes. It takes no trading decision.
+//! [`socket`], [`rest`] and [`venue`] only move bytes. It takes no trading decision.
 
 pub mod backoff;
 pub mod clock;
@@ -17,4 +17,5 @@ pub mod quarantine;
 pub mod rest;
 pub mod session;
 pub mod socket;
+pub mod venue;
 pub mod watch;
