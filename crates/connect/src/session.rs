@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use starling_core::time::{SECOND, UnixNanos};
 use starling_sim::rng::SplitMix64;
 
-use crate::backoff::Backoff;
+use crate::backoff::{BACKOFF_BASE_NS, BACKOFF_CAP_NS, Backoff};
 use crate::dialect::{Dialect, Topic};
 use crate::limit::Bucket;
 
@@ -17,8 +17,23 @@ use crate::limit::Bucket;
 pub const CONNECT_MAX_NS: u64 = 10 * SECOND;
 /// How long the venue may take to confirm subscriptions, nanoseconds.
 pub const SUBSCRIBE_MAX_NS: u64 = 10 * SECOND;
-/// A connection that lives this long has proved itself: the next failure starts with a short wait again.
-pub const PROVEN_NS: u64 = 5 * SECOND;
+
+/// How a session comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Bound of the first wait, nanoseconds.
+    pub base_ns: u64,
+    /// Bound of every wait, nanoseconds.
+    pub cap_ns: u64,
+    /// A connection that lived this long has proved itself: the next failure starts with a short wait again.
+    pub proven_ns: u64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { base_ns: BACKOFF_BASE_NS, cap_ns: BACKOFF_CAP_NS, proven_ns: 5 * SECOND }
+    }
+}
 
 /// What to do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +87,7 @@ pub struct Session {
     messages: Vec<String>,
     phase: Phase,
     stopping: bool,
+    proven_ns: u64,
     backoff: Backoff,
     rng: SplitMix64,
     bucket: Bucket,
@@ -85,13 +101,14 @@ pub struct Session {
 impl Session {
     /// Not connected yet; the first [`Session::poll`] asks to. The seed is for the jitter of waits.
     #[must_use]
-    pub fn new(dialect: &'static Dialect, topics: &[Topic], seed: u64) -> Self {
+    pub fn new(dialect: &'static Dialect, topics: &[Topic], retry: Retry, seed: u64) -> Self {
         Self {
             dialect,
             messages: (dialect.subscribe)(topics),
             phase: Phase::Waiting(UnixNanos::EPOCH),
             stopping: false,
-            backoff: Backoff::default(),
+            proven_ns: retry.proven_ns,
+            backoff: Backoff::new(retry.base_ns, retry.cap_ns),
             rng: SplitMix64::new(seed),
             bucket: Bucket::per_second(dialect.messages_per_second, dialect.messages_per_second),
             outbox: VecDeque::new(),
@@ -145,7 +162,7 @@ impl Session {
             return 0;
         }
         let was_open = !matches!(self.phase, Phase::Connecting(_) | Phase::Waiting(_));
-        if was_open && now.since(self.opened_at) >= PROVEN_NS {
+        if was_open && now.since(self.opened_at) >= self.proven_ns {
             self.backoff.reset();
         }
         let wait = self.backoff.next_ns(&mut self.rng);
@@ -257,7 +274,7 @@ mod tests {
     fn session(topics: usize) -> Session {
         let topic = |n| Topic { symbol: format!("S{n}"), channel: Channel::Trade };
         let topics: Vec<Topic> = (0..topics).map(topic).collect();
-        Session::new(Dialect::named("binance-spot").unwrap(), &topics, 1)
+        Session::new(Dialect::named("binance-spot").unwrap(), &topics, Retry::default(), 1)
     }
 
     fn poll(session: &mut Session, now: UnixNanos) -> Vec<Action> {

@@ -14,6 +14,8 @@ pub struct Profile {
     pub rest: &'static str,
     /// Decimals of prices and quantities in REST answers; none writes as few as needed.
     pub decimals: Option<u8>,
+    /// Whether its instruments are perpetuals.
+    pub is_futures: bool,
     /// Messages a client may send a second before it is cut off.
     pub messages_per_second: u64,
     /// Seconds between two pings of the server.
@@ -24,15 +26,30 @@ pub struct Profile {
 
 /// Every profile, by name.
 pub const PROFILES: &[Profile] = &[
-    Profile { name: "binance-coinm", rest: "/dapi/v1", decimals: None, messages_per_second: 10, ..SPOT },
+    Profile {
+        name: "binance-coinm",
+        rest: "/dapi/v1",
+        decimals: None,
+        is_futures: true,
+        messages_per_second: 10,
+        ..SPOT
+    },
     SPOT,
-    Profile { name: "binance-usdm", rest: "/fapi/v1", decimals: None, messages_per_second: 10, ..SPOT },
+    Profile {
+        name: "binance-usdm",
+        rest: "/fapi/v1",
+        decimals: None,
+        is_futures: true,
+        messages_per_second: 10,
+        ..SPOT
+    },
 ];
 
 const SPOT: Profile = Profile {
     name: "binance-spot",
     rest: "/api/v3",
     decimals: Some(8),
+    is_futures: false,
     messages_per_second: 5,
     ping_s: 20,
     pong_max_s: 60,

@@ -526,8 +526,8 @@ async fn attend(
         && why != "gone"
         && let Ok(mut socket) = sink.reunite(source)
     {
-        let frame = CloseFrame { code: CloseCode::Policy, reason: why.into() };
-        let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
+        let told = (why != "closed").then(|| CloseFrame { code: CloseCode::Policy, reason: why.into() });
+        let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(told)).await;
     }
 }
 

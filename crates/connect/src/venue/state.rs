@@ -259,12 +259,10 @@ impl State {
         let base = symbol.strip_suffix(quote).unwrap_or(symbol);
         let (tick, step) = (one_at(market.digits.0), one_at(market.digits.1));
         let order_types = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"];
-        json!({
-            "symbol": symbol, "pair": symbol, "status": "TRADING", "contractType": "PERPETUAL", "contractSize": 1,
-            "onboardDate": 0, "deliveryDate": 4_133_404_800_000_u64,
-            "baseAsset": base, "baseAssetPrecision": 8, "quoteAsset": quote, "marginAsset": quote,
+        let mut info = json!({
+            "symbol": symbol, "status": "TRADING",
+            "baseAsset": base, "baseAssetPrecision": 8, "quoteAsset": quote,
             "quotePrecision": 8, "quoteAssetPrecision": 8,
-            "pricePrecision": market.digits.0, "quantityPrecision": market.digits.1,
             "baseCommissionPrecision": 8, "quoteCommissionPrecision": 8,
             "orderTypes": order_types, "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
             "icebergAllowed": true, "ocoAllowed": true, "otoAllowed": true, "quoteOrderQtyMarketAllowed": true,
@@ -279,7 +277,18 @@ impl State {
             "permissions": [], "permissionSets": [["SPOT"]],
             "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
             "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
-        })
+        });
+        if self.profile.is_futures {
+            info["pair"] = symbol.into();
+            info["contractType"] = "PERPETUAL".into();
+            info["contractStatus"] = "TRADING".into();
+            info["marginAsset"] = quote.into();
+            info["onboardDate"] = 0.into();
+            info["deliveryDate"] = 4_133_404_800_000_u64.into();
+            info["pricePrecision"] = market.digits.0.into();
+            info["quantityPrecision"] = market.digits.1.into();
+        }
+        info
     }
 }
 
