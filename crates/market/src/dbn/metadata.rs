@@ -123,8 +123,8 @@ pub(super) fn text_of(bytes: &[u8]) -> Option<&str> {
 impl Metadata {
     /// Version and length behind the prelude, told by the first eight bytes.
     pub(super) fn prelude(bytes: &[u8]) -> Result<(u8, usize), DbnError> {
-        // DBZ was a skippable zstd frame.
-        if bytes.starts_with(&[0x51, 0x2a, 0x4d, 0x18]) {
+        // DBZ began with a skippable zstd frame.
+        if matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
             return Err(DbnError::Dbz);
         }
         if bytes.len() < PRELUDE_LEN || !bytes.starts_with(b"DBN") {

@@ -232,8 +232,8 @@ pub struct Tick<'a> {
     pub levels: Levels<'a>,
 }
 
-/// Levels of a [`Tick`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Levels of a [`Tick`]; the default is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Levels<'a> {
     bytes: &'a [u8],
 }
@@ -426,7 +426,7 @@ const PLACES: [(usize, Places); 3] = [
             currency: 186,
             strike: 112,
             multiplier: 164,
-            round_lot: 152,
+            round_lot: 156,
         },
     ),
     (
