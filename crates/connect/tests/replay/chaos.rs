@@ -275,5 +275,5 @@ fn without_faults_every_frame_arrives() {
     let (ended, quarantined) = client.stop();
     ended.unwrap();
     assert_eq!(quarantined, Vec::<String>::new());
-    assert_eq!((metrics.get(Counter::BookGaps), metrics.get(Counter::Duplicates)), (0, 0));
+    assert_eq!((metrics.get(Counter::BookGaps), metrics.get(Counter::BookSnapshots)), (0, 1));
 }
