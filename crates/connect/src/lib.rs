@@ -14,6 +14,7 @@ pub mod lane;
 pub mod limit;
 pub mod metrics;
 pub mod quarantine;
+pub mod record;
 pub mod rest;
 pub mod session;
 pub mod socket;
