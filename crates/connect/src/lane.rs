@@ -401,11 +401,10 @@ impl LaneWriter {
         }
         stage.seen = stage.seen.max(trade.trade_id);
         let next = trade.trade_id == last + 1;
-        if next && stage.hold.is_empty() && stage.missing.is_none() && stage.lost.is_none() {
-            if self.send(Item::Trade(trade)) {
-                self.slots[at].trades.last = Some(trade.trade_id);
-                return true;
-            }
+        let clean = next && stage.hold.is_empty() && stage.missing.is_none() && stage.lost.is_none();
+        if clean && self.send(Item::Trade(trade)) {
+            self.slots[at].trades.last = Some(trade.trade_id);
+            return true;
         }
         let new = self.hold_trade(at, trade, false);
         self.soil(at);
@@ -725,9 +724,8 @@ impl LaneWriter {
         let instrument = self.slots[at].instrument;
         match self.slots[at].book {
             BookStage::LostUntold => {
-                if self.send(Item::BookLost { instrument }) {
-                    self.slots[at].book = BookStage::Unknown;
-                }
+                let told = self.send(Item::BookLost { instrument });
+                self.slots[at].book = if told { BookStage::Unknown } else { BookStage::LostUntold };
             }
             // Without a whole mirror there is nothing to send; its next snapshot will come by itself.
             stage @ (BookStage::Overflowed | BookStage::Joining) if !self.ring.is_full() => match snapshot(at) {
