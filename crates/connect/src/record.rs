@@ -206,7 +206,8 @@ mod tests {
             recorder.received(&vec![0; 1 << 20], true, UnixNanos::new(n));
         }
         let lost = recorder.recorded().lost;
-        assert!((136..=137).contains(&lost), "{lost}");
+        // 64 MiB wait, and one frame may be in the hand of the sink.
+        assert!((135..=136).contains(&lost), "{lost}");
         go.send(()).unwrap();
         assert_eq!(recorder.finish().unwrap().frames + lost, 200);
     }
