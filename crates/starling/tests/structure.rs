@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates from the ground up: each may use those before it only.
-const FLOORS: [&str; 7] = ["core", "market", "engine", "sim", "swarm", "lab", "starling"];
+const FLOORS: [&str; 8] = ["core", "market", "engine", "sim", "swarm", "connect", "lab", "starling"];
 /// Crates that see no clock, file, socket or random source.
 const SANS_IO: [&str; 5] = ["core", "market", "engine", "sim", "swarm"];
 /// Packages that would bring one in.

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use starling_core::{BarSeriesId, InstrumentId, Price, UnixNanos};
 use starling_lab::data::{self, DataError, Resolve, SourceReport};
 
-use super::{demo, output};
+use super::{demo, output, record};
 use crate::terminal::{Failure, Progress, put, say};
 
 /// Market data: look at a file, check it, convert it, or write a sample.
@@ -34,6 +34,8 @@ enum Action {
     Export(store::Export),
     /// Make a frame file whole that a crash left.
     Recover(frames::Recover),
+    /// Record what a venue sends, byte for byte.
+    Record(record::Record),
     /// Write the bundled sample: daily prices of five US stocks, 2000 to 2013.
     Sample(Sample),
 }
@@ -83,6 +85,7 @@ impl Data {
             Action::Import(import) => import.run(json),
             Action::Export(export) => export.run(json),
             Action::Recover(recover) => recover.run(json),
+            Action::Record(record) => record.run(json),
             Action::Sample(sample) => sample.run(json),
         }
     }
