@@ -1,6 +1,6 @@
 //! The built-in strategies: a table of kinds, from which the configuration, the dispatch and the documentation are made.
 //!
-//! Invariant: a strategy is one file and one line in [`builtins!`]'s table: a name, the type of its parameters, and a
+//! Invariant: a strategy is one file and one line in `builtins!`'s table: a name, the type of its parameters, and a
 //! line of documentation. Whatever holds for all of them (parameters that report all their faults, snapshots, no
 //! allocation per bar, decisions from the past only) is tested over the table. What it deliberately does not hold:
 //! strategies of users, which implement [`Strategy`] themselves.

@@ -3,9 +3,12 @@
 //! Invariant: pure functions of their input. Nothing here opens a file, waits, or reads a clock.
 
 pub mod bar;
+pub mod book;
 pub mod csv;
+pub mod dbn;
 pub mod feature;
 pub mod feed;
+pub mod frames;
 pub mod indicator;
 pub mod quality;
 pub mod unit_root;

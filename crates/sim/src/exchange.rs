@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use starling_core::fixed::pow10;
 use starling_core::order::{
     Fill, Liquidity, OrderKind, RejectReason, Report, ReportKind, Side, TimeInForce, TrailOffset,
 };
@@ -335,7 +334,8 @@ impl Exchange {
             Some(RejectReason::WouldIncrease)
         } else if request.post_only && takes {
             Some(RejectReason::WouldTake)
-        } else if passed && self.model(instrument).refuse_passed_triggers {
+        // Refusing an order that can only reduce would leave its position without the stop.
+        } else if passed && !request.reduce_only && self.model(instrument).refuse_passed_triggers {
             Some(RejectReason::TriggerPassed)
         } else if request.tif == TimeInForce::Fok
             && !request.kind.is_conditional()
@@ -432,10 +432,10 @@ impl Exchange {
         self.whole(instrument, if self.model(instrument).consume_liquidity { level.left } else { level.shown })
     }
 
-    /// What of a size can be traded in the decimals of the instrument: a quarter of a bar's volume may have more.
+    /// What of a size can be traded in whole lots: a quarter of a bar's volume may be none, and a fill that is none
+    /// would leave a position that no order can close.
     fn whole(&self, instrument: InstrumentId, size: Qty) -> Qty {
-        let digits = self.instruments.get(instrument).qty_digits.min(9);
-        size.round_to(Qty::from_units(pow10(9 - digits)), Rounding::Floor)
+        size.round_to(self.instruments.get(instrument).lot, Rounding::Floor)
     }
 
     fn trail(&self, instrument: InstrumentId, side: Side, market: Price, offset: TrailOffset) -> Price {

@@ -227,7 +227,8 @@ pub struct VenueModel {
     pub consume_liquidity: bool,
     /// A resting order fills when the market trades at its price; otherwise only when it trades through it.
     pub touch_fills: bool,
-    /// A conditional order whose trigger the market has passed is refused; otherwise it triggers at once.
+    /// A conditional order whose trigger the market has passed is refused; otherwise it triggers at once, as a
+    /// reduce-only one always does.
     pub refuse_passed_triggers: bool,
     /// Seconds after midnight UTC at which day orders end.
     pub day_ends_s: u32,

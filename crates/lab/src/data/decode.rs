@@ -29,6 +29,10 @@ pub(super) trait Cells {
     fn quick(&self, _place: usize, _scaling: &Scaling) -> Option<i64> {
         None
     }
+    /// The cell as an instant if it is a whole number that nothing is asked about; none says nothing yet.
+    fn instant(&self, _place: usize, _clock: &Clock, _unit: Option<TsUnit>) -> Option<UnixNanos> {
+        None
+    }
     /// The cell as it is written, or none if it stands for no number.
     fn exact(&self, place: usize) -> Option<Exact>;
     /// The cell as a stamp.
@@ -159,6 +163,10 @@ impl Policies {
         }
     }
 
+    fn accepts(&self, fault: Fault) -> bool {
+        self.0[fault as usize] == Policy::Accept
+    }
+
     pub(super) fn refuses_unsorted(&self) -> bool {
         self.0[Fault::Unsorted as usize] == Policy::Refuse
     }
@@ -173,6 +181,8 @@ struct Plan {
     recv_unit: Option<TsUnit>,
     filter: Vec<(usize, Vec<u8>)>,
     needed: usize,
+    // Nothing is asked of a row but its fields, so that a sound one needs no second look.
+    plain: bool,
 }
 
 impl Plan {
@@ -208,6 +218,8 @@ pub(super) struct Decoder {
     day: Option<i64>,
     last: UnixNanos,
     last_key: Option<u64>,
+    // The stamp of the row above, handed on or not.
+    above: UnixNanos,
     sides: [Option<(Price, Qty)>; 2],
     pub(super) counts: Counts,
     pub(super) range: Option<(UnixNanos, UnixNanos)>,
@@ -252,6 +264,7 @@ impl Decoder {
             day: None,
             last: UnixNanos::EPOCH,
             last_key: None,
+            above: UnixNanos::EPOCH,
             sides: [None; 2],
             counts: Counts::default(),
             range: None,
@@ -263,6 +276,11 @@ impl Decoder {
     pub(super) fn places(&self) -> Vec<usize> {
         let all = self.plan.places.iter().flatten().chain(self.plan.filter.iter().map(|(p, _)| p));
         all.copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether rows are chosen by one of these columns.
+    pub(super) fn chooses_by(&self, columns: &[&str]) -> bool {
+        self.filter.iter().any(|(column, _)| columns.contains(&column.as_str()))
     }
 
     pub(super) fn place_of(&self, line: u64) -> Place {
@@ -330,6 +348,10 @@ impl Decoder {
             }
         }
         plan.needed = plan.places.iter().flatten().chain(plan.filter.iter().map(|(p, _)| p)).max().map_or(0, |p| p + 1);
+        plan.plain = plan.filter.is_empty()
+            && plan.place(Field::AdjustedClose).is_none()
+            && plan.place(Field::TsRecv).is_none()
+            && !self.merge;
         plan.names = names;
         self.plan = plan;
         Ok(())
@@ -347,6 +369,55 @@ impl Decoder {
     /// Decodes one row and appends it, unless it is left out; true if no row after it counts.
     #[inline]
     pub(super) fn row<C: Cells>(&mut self, cells: &C, out: &mut Vec<Row>) -> Result<bool, DataError> {
+        let Some(row) = self.plain_row(cells) else { return self.careful_row(cells, out) };
+        self.counts.rows += 1;
+        self.limit -= 1;
+        self.last = row.ts;
+        self.last_key = (self.kind == Kind::Bars).then_some(row.ts.get());
+        self.range = Some(self.range.map_or((row.ts, row.ts), |(a, _)| (a, row.ts)));
+        out.push(row);
+        Ok(false)
+    }
+
+    // The one path of sound rows: plain numbers, in order, within bounds. None says nothing yet.
+    #[inline]
+    fn plain_row<C: Cells>(&self, cells: &C) -> Option<Row> {
+        let plan = &self.plan;
+        if !plan.plain || cells.len() < plan.needed || self.skip > 0 || self.limit == 0 {
+            return None;
+        }
+        let ts = cells.instant(plan.place(Field::Ts)?, &self.clock, plan.unit)?;
+        // Later than the row above: neither out of order nor its duplicate.
+        if ts <= self.last || ts < self.from || ts >= self.to {
+            return None;
+        }
+        let price = |field| Some(Price::from_units(cells.quick(plan.place(field)?, &self.price).filter(|p| *p > 0)?));
+        let size = |field, default| match plan.place(field) {
+            None => Some(default),
+            Some(place) => cells.quick(place, &self.size).filter(|q| *q >= 0).map(Qty::from_units),
+        };
+        let body = match self.kind {
+            Kind::Bars => {
+                let prices = [price(Field::Open)?, price(Field::High)?, price(Field::Low)?, price(Field::Close)?];
+                let [open, high, low, close] = prices;
+                if high < open || high < close || low > open || low > close {
+                    return None;
+                }
+                Body::Bar { prices: Ohlc(prices), volume: size(Field::Volume, self.default_volume)? }
+            }
+            Kind::Quotes => Body::Quote {
+                bid: price(Field::Bid)?,
+                ask: price(Field::Ask)?,
+                bid_size: size(Field::BidSize, self.default_size)?,
+                ask_size: size(Field::AskSize, self.default_size)?,
+            },
+            Kind::QuoteBars | Kind::Trades | Kind::Funding => return None,
+        };
+        Some(Row { line: cells.line(), ts, recv: ts, body })
+    }
+
+    #[inline(never)]
+    fn careful_row<C: Cells>(&mut self, cells: &C, out: &mut Vec<Row>) -> Result<bool, DataError> {
         self.counts.rows += 1;
         if cells.len() < self.plan.needed {
             return Err(self.short(cells));
@@ -385,21 +456,25 @@ impl Decoder {
             None => ts,
             Some(_) => self.stamp(cells, Field::TsRecv, self.plan.recv_unit)?,
         };
+        let above = std::mem::replace(&mut self.above, recv);
         let Some(body) = self.body(cells)? else { return Ok(false) };
-        if recv < self.last {
-            let last = self.last;
+        let unsorted = recv < self.last.max(above);
+        if unsorted {
+            let last = self.last.max(above);
             let problem = || format!("stamped {recv}, before the row above ({last}), so the rows are not sorted");
             if !self.policies.judge(Fault::Unsorted, &mut self.counts, || at(&self.source, cells), problem)? {
                 return Ok(false);
             }
-            recv = self.last;
+            recv = recv.max(self.last);
         }
         let (key, what) = match body {
             Body::Bar { .. } | Body::Pair { .. } | Body::Funding { .. } => (Some(ts.get()), "stamp"),
             Body::Trade { trade_id, .. } => ((trade_id != 0).then_some(trade_id), "trade number"),
             Body::Quote { .. } => (None, ""),
         };
-        if key.is_some() && key == self.last_key {
+        // A row out of order that repeats the last one handed on is told once, where both are accepted.
+        let told = unsorted && self.policies.accepts(Fault::Duplicate);
+        if key.is_some() && key == self.last_key && !told {
             let shown = match body {
                 Body::Trade { trade_id, .. } => trade_id.to_string(),
                 _ => ts.to_string(),

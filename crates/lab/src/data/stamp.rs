@@ -136,6 +136,27 @@ impl Clock {
         self.dated
     }
 
+    /// A whole-number stamp that every row of the table keeps: the instant a row may be seen. None says nothing yet.
+    #[inline]
+    pub(super) fn instant(&self, text: &[u8], unit: Option<TsUnit>) -> Option<UnixNanos> {
+        let unit = match self.unit.or(unit) {
+            Some(unit) => unit,
+            None if text.len() == 19 => TsUnit::Ns,
+            None if text.len() == 13 => TsUnit::Ms,
+            None => return None,
+        };
+        if self.dated || self.hours.is_some() || self.pattern.is_some() {
+            return None;
+        }
+        let later = match (self.is_bar && self.opens, self.interval) {
+            (false, _) => 0,
+            (true, Some(Interval::Nanos(length))) => length,
+            (true, _) => return None,
+        };
+        let nanos = u64::try_from(integer(text)?).ok()?.checked_mul(unit.nanos())?;
+        nanos.checked_add(later).map(UnixNanos::new)
+    }
+
     /// A stamp as a text file writes it. `unit` is what the column's name says, `day` what the file's name says.
     #[inline]
     pub(super) fn read(&self, text: &[u8], unit: Option<TsUnit>, day: Option<i64>) -> Result<Moment, StampFault> {

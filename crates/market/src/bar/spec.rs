@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use starling_core::time::{DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND};
-use starling_core::{InstrumentId, Money, Price, Qty, UnixNanos};
+use starling_core::{InstrumentId, Money, Price, Qty};
 
 use super::session::SessionName;
 
@@ -92,14 +92,6 @@ pub enum BarError {
         shape: String,
         /// What it is made from.
         base: String,
-    },
-    /// A bid bar and an ask bar that do not belong together.
-    #[error("a bid bar of {bid} and an ask bar of {ask} are no pair; hand in bars of one instrument and one stamp")]
-    Pair {
-        /// Stamp of the bid bar.
-        bid: UnixNanos,
-        /// Stamp of the ask bar.
-        ask: UnixNanos,
     },
     /// An external series has nothing to build.
     #[error("`{shape}` comes from outside; only internal and composite series have an aggregator")]

@@ -3,7 +3,7 @@
 use crate::rig::*;
 use starling_core::order::TrailOffset;
 use starling_core::time::{DAY, HOUR, SECOND};
-use starling_core::{OrderKind, TimeInForce, UnixNanos};
+use starling_core::{OrderKind, OrderRequest, TimeInForce, UnixNanos};
 use starling_sim::model::{Activation, VenueModel};
 
 const MARKET: OrderKind = OrderKind::Market;
@@ -274,6 +274,24 @@ fn a_touched_limit_rests_and_fills_further_down_the_same_leg() {
     run.bar([100, 100, 100, 100], 20).send(sell(lit(103, 104), 3)).bar([100, 104, 99, 99], 20);
     run.expect(&["1 accepted", "1 triggered"]);
     run.bar([99, 105, 99, 99], 20).expect(&["1 sells 3 at 104 maker, 0 left"]);
+}
+
+#[test]
+fn what_trades_is_whole_lots_however_odd_the_display() {
+    let mut run = Run::new(&Setting { lot: 10, ..Setting::of(immediate()) });
+    run.quote(99, 50, 101, 28).send(buy(MARKET, 50));
+    run.expect(&["1 accepted", "1 buys 20 at 101 taker, 30 left", "1 buys 30 at 102 taker, 0 left"]);
+    run.send(sell(limit(105), 50)).bar([100, 110, 100, 100], 39).expect(&["2 accepted"]);
+    run.bar([100, 110, 100, 100], 79).expect(&["2 sells 10 at 105 maker, 40 left"]);
+}
+
+#[test]
+fn a_protective_stop_that_has_passed_closes_its_position_instead_of_leaving_it_bare() {
+    let mut run = Run::of(immediate());
+    run.quote(99, 9, 101, 9).send(buy(MARKET, 5)).expect(&["1 accepted", "1 buys 5 at 101 taker, 0 left"]);
+    run.send(OrderRequest { reduce_only: true, ..sell(stop(100), 5) });
+    run.expect(&["2 accepted", "2 triggered", "2 sells 5 at 99 taker, 0 left"]);
+    run.expect_position(0);
 }
 
 #[test]

@@ -228,6 +228,7 @@ pub(crate) struct Setting {
     pub(crate) walk: Walk,
     pub(crate) maker_fee: &'static str,
     pub(crate) taker_fee: &'static str,
+    pub(crate) lot: i64,
     pub(crate) walks_all: bool,
 }
 
@@ -241,6 +242,7 @@ impl Default for Setting {
             walk: Walk::default(),
             maker_fee: "0",
             taker_fee: "0",
+            lot: 1,
             walks_all: false,
         }
     }
@@ -278,6 +280,7 @@ impl Run {
             let mut terms = Instrument::new(["X", "Y"][venue], venue_id, InstrumentKind::Cfd, usd, 0, 0);
             terms.maker_fee = setting.maker_fee.parse().unwrap();
             terms.taker_fee = setting.taker_fee.parse().unwrap();
+            (terms.lot, terms.qty_min) = (qty(setting.lot), qty(setting.lot));
             terms
         };
         let instruments = Arc::new(InstrumentTable::freeze(venues.clone().map(of).collect()).unwrap());

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use starling_lab::bench::order_cost_curve;
 use starling_lab::config::{Config, ConfigFaults};
 use starling_lab::run::{Run, RunError};
 use starling_lab::tearsheet::RunRecord;
@@ -11,6 +12,12 @@ use starling_sim::backtest::BacktestError;
 
 use super::output;
 use crate::terminal::{Failure, Progress, put, say};
+
+/// The commit this was built from, as `build.rs` found it.
+pub(crate) const COMMIT: &str = match option_env!("STARLING_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
 
 /// Run a configuration over its data.
 #[derive(Debug, Args)]
@@ -89,6 +96,8 @@ pub(crate) struct Job<'a> {
     pub(crate) out: Option<PathBuf>,
     /// Where the journal goes, if elsewhere.
     pub(crate) journal: Option<PathBuf>,
+    /// Whether the report shows what an order costs on this machine, which takes a moment to measure.
+    pub(crate) measures_orders: bool,
 }
 
 impl Job<'_> {
@@ -121,7 +130,11 @@ impl Job<'_> {
         };
         drop(progress);
         record.journal = journal.map(|path| path.display().to_string());
+        if self.measures_orders {
+            record.order_cost_curve = order_cost_curve().map_err(Failure::run)?;
+        }
         record.machine = machine();
+        record.commit = COMMIT.to_owned();
         record.created = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
         let page = self.out.as_deref().map(|out| output::reports(&record, out)).transpose()?;
         Ok((record, page))
@@ -144,7 +157,7 @@ impl Backtest {
         let beside = self.config.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let search = std::iter::once(beside).chain(self.data_dir).collect();
         let out = self.out.or_else(|| (!json).then(|| PathBuf::from("out")));
-        let job = Job { origin: &self.config, text, search, out, journal: self.journal };
+        let job = Job { origin: &self.config, text, search, out, journal: self.journal, measures_orders: false };
         let (record, page) = job.run(json)?;
         if json {
             return put(output::object(&record, page.as_deref()));

@@ -94,7 +94,7 @@ impl Engine {
             missing,
             machine: machine(),
             load: before.zip(load()).map(|(a, b)| [a, b]),
-            commit: option_env!("STARLING_COMMIT").unwrap_or("unknown").to_owned(),
+            commit: super::backtest::COMMIT.to_owned(),
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
             tier: tier.name().to_owned(),
