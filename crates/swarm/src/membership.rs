@@ -385,8 +385,8 @@ impl Membership {
             if asleep {
                 self.peers.iter_mut().for_each(|peer| peer.heard = now);
             }
-            self.say.extend(self.peers.iter().map(|peer| Say::Beat(peer.agent)));
             self.judge(now);
+            self.say.extend(self.peers.iter().map(|peer| Say::Beat(peer.agent)));
             self.greet();
         }
         if now >= self.gossip_due {

@@ -147,7 +147,6 @@ pub struct Counters {
 /// A message of this node's component, until all addressees have it.
 #[derive(Debug)]
 struct Open {
-    to: To,
     priority: Priority,
     payload: Arc<[u8]>,
     /// In order.
@@ -553,7 +552,7 @@ impl<C: Component> Node<C> {
             }
             let sequence = self.number(Class::Once);
             let due = now.saturating_add(self.config.journey_retry);
-            let open = Open { to, priority, payload: Arc::clone(&payload), waiting, due, journeys: 0 };
+            let open = Open { priority, payload: Arc::clone(&payload), waiting, due, journeys: 0 };
             self.open.insert(sequence, open);
             self.retry = self.retry.min(due);
             let floor = self.floor();
@@ -572,7 +571,6 @@ impl<C: Component> Node<C> {
         self.open.retain(|_, open| !open.waiting.is_empty());
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of a header that differ")]
     fn send_out(
         &mut self,
         now: UnixNanos,
