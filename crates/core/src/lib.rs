@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod fixed;
+pub mod fixed_map;
 pub mod id;
 pub mod instrument;
 pub mod journal;

@@ -6,15 +6,23 @@
 //!
 //! It repairs nothing silently: each fault is refused, or dropped or accepted and counted, as the table says.
 
+#[cfg(feature = "parquet")]
+mod arrow;
+mod dbn;
 mod decode;
 mod error;
+pub mod frames;
 mod inspect;
+#[cfg(feature = "parquet")]
+pub mod mapped;
 mod number;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod source;
 mod spec;
 mod stamp;
+#[cfg(feature = "parquet")]
+pub mod store;
 mod table;
 mod write;
 
@@ -24,10 +32,13 @@ use starling_core::event::Funding;
 use starling_core::{Bar, BarSeriesId, Event, InstrumentId, Price, Qty, Quote, Trade, UnixNanos};
 use starling_market::feed::{BATCH_MAX, Feed, FeedError};
 
+#[cfg(feature = "parquet")]
+pub use arrow::{ARROW_BATCH_ROWS, write_arrow};
+pub use dbn::{DbnFile, DbnOptions, open_dbn, write_dbn};
 use decode::{Body, Decoder, Ohlc, Policies, Row, quarter};
 pub use decode::{Counts, FaultCounts};
 pub use error::{DataError, Fault, Place};
-pub use inspect::{ColumnReport, Import, Inspection, SAMPLE_ROWS, import, inspect};
+pub use inspect::{ColumnReport, Import, Inspection, SAMPLE_ROWS, import, import_as, inspect};
 #[cfg(feature = "parquet")]
 pub use parquet::{ROW_GROUP_ROWS, write_parquet};
 pub use source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, NESTED_BYTES_MAX, NESTING_MAX};
@@ -37,7 +48,7 @@ pub use spec::{
 };
 use table::Table;
 pub use table::{ROWS_MAX, SourceReport, TEXT_BYTES_MAX};
-pub use write::write_csv;
+pub use write::{write_csv, write_feed};
 
 /// Milliseconds before a bar's stamp at which its open, high, low and close are quoted.
 pub const QUOTE_OFFSETS_MS: [u32; 4] = [300, 200, 100, 0];

@@ -5,8 +5,10 @@
 pub mod bar;
 pub mod book;
 pub mod csv;
+pub mod dbn;
 pub mod feature;
 pub mod feed;
+pub mod frames;
 pub mod indicator;
 pub mod quality;
 pub mod unit_root;

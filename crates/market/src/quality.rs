@@ -4,10 +4,15 @@
 //! instrument's quotes, its trades, a series of bars). A dropped or refused event leaves no trace in what later events
 //! are compared with. What it deliberately does not do: repair. NaN cannot occur: prices are fixed point.
 
+mod skew;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use starling_core::{Bar, Event, Price, Qty, Quote, Trade, UnixNanos};
+
+pub use skew::Skew;
+use skew::SkewMeter;
 
 /// Places kept per fault.
 pub const PLACES_MAX: usize = 3;
@@ -63,6 +68,8 @@ faults! {
     ZeroVolume, "zero_volume", AcceptAndCount, "A bar or trade without volume.";
     Gap, "gap", AcceptAndCount, "Too long since the event before it in its stream.";
     Outlier, "outlier", AcceptAndCount, "A return of too many robust standard deviations.";
+    SequenceGap, "sequence_gap", AcceptAndCount,
+        "The venue's trade number leaves some out, where its numbers usually go up by one.";
     Stale, "stale", AcceptAndCount, "The same prices too many times in a row; told once a run.";
 }
 
@@ -170,6 +177,9 @@ pub struct Report {
     pub refused: u64,
     /// The faults found, in the order of [`FAULTS`].
     pub faults: Vec<FaultCount>,
+    /// How long events took from their origin to here; none if no event of the market was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew: Option<Skew>,
 }
 
 impl Report {
@@ -196,6 +206,7 @@ pub struct Checker {
     dropped: u64,
     refused: u64,
     newest: UnixNanos,
+    skew: SkewMeter,
     quotes: Vec<Option<Box<Stream<Quote>>>>,
     trades: Vec<Option<Box<Stream<Trade>>>>,
     bars: Vec<Option<Box<Stream<Bar>>>>,
@@ -223,6 +234,7 @@ impl Checker {
             dropped: 0,
             refused: 0,
             newest: UnixNanos::EPOCH,
+            skew: SkewMeter::new(),
             quotes: Vec::new(),
             trades: Vec::new(),
             bars: Vec::new(),
@@ -237,6 +249,7 @@ impl Checker {
         let settings = &self.settings;
         let verdict = match event {
             Event::Bar(bar) => {
+                self.skew.add(bar.ts_event, bar.ts_recv);
                 let stream = stream(&mut self.bars, bar.series.index());
                 faults |= stream.faults(bar, settings);
                 let verdict = verdict(faults, &self.policies);
@@ -244,6 +257,7 @@ impl Checker {
                 verdict
             }
             Event::Quote(quote) => {
+                self.skew.add(quote.ts_event, quote.ts_recv);
                 let stream = stream(&mut self.quotes, quote.instrument.index());
                 faults |= stream.faults(quote, settings);
                 let verdict = verdict(faults, &self.policies);
@@ -251,6 +265,7 @@ impl Checker {
                 verdict
             }
             Event::Trade(trade) => {
+                self.skew.add(trade.ts_event, trade.ts_recv);
                 let stream = stream(&mut self.trades, trade.instrument.index());
                 faults |= stream.faults(trade, settings);
                 let verdict = verdict(faults, &self.policies);
@@ -299,6 +314,7 @@ impl Checker {
             dropped: self.dropped,
             refused: self.refused,
             faults: FAULTS.iter().filter_map(found).collect(),
+            skew: self.skew.skew(),
         }
     }
 }
@@ -339,6 +355,10 @@ trait Sample: Copy + PartialEq {
     fn ts_recv(&self) -> UnixNanos;
     /// The price that returns are taken of.
     fn price(&self) -> Price;
+    /// The venue's number, where it gives one.
+    fn number(&self) -> Option<u64> {
+        None
+    }
     /// True if no price moved since `last`.
     fn repeats(&self, last: &Self) -> bool;
     /// Faults of the event alone.
@@ -388,6 +408,9 @@ impl Sample for Trade {
     }
     fn price(&self) -> Price {
         self.price
+    }
+    fn number(&self) -> Option<u64> {
+        (self.trade_id != 0).then_some(self.trade_id)
     }
     fn repeats(&self, last: &Self) -> bool {
         self.price == last.price
@@ -444,6 +467,9 @@ struct Stream<T> {
     returns: BlockMedian,
     run: u32,
     outliers: u8,
+    /// Steps between the venue's numbers, and how many of them were one.
+    steps: u64,
+    steps_of_one: u64,
     /// Found by `faults` for the event at hand, for `keep`.
     now: Now,
 }
@@ -453,6 +479,8 @@ struct Now {
     spacing: u64,
     change: f64,
     run: u32,
+    /// From the venue's number before to this one; 0 where it does not rise, or there is none.
+    step: u64,
 }
 
 impl<T: Sample> Stream<T> {
@@ -481,7 +509,12 @@ impl<T: Sample> Stream<T> {
         faults |= mark(Fault::Outlier, scale.is_some_and(|most| change > most) && self.outliers < OUTLIER_RUN_MAX);
         let run = if event.repeats(last) { self.run.saturating_add(1) } else { 1 };
         faults |= mark(Fault::Stale, run == settings.stale_run && run > 1);
-        self.now = Now { spacing, change, run };
+        let numbers = last.number().zip(event.number());
+        let step = numbers.map_or(0, |(last, now)| now.saturating_sub(last));
+        // Numbers that mostly go up by one are counted; others are names.
+        let counted = self.steps >= MEDIAN_FIRST as u64 && self.steps_of_one * 10 >= self.steps * 9;
+        faults |= mark(Fault::SequenceGap, counted && step > 1);
+        self.now = Now { spacing, change, run, step };
         faults
     }
 
@@ -493,6 +526,10 @@ impl<T: Sample> Stream<T> {
         }
         self.run = self.now.run;
         self.last = Some(*event);
+        if self.now.step > 0 {
+            self.steps += 1;
+            self.steps_of_one += u64::from(self.now.step == 1);
+        }
         if self.now.spacing > 0 {
             self.spacing.add(self.now.spacing);
         }
@@ -510,6 +547,8 @@ impl<T> Stream<T> {
             returns: BlockMedian::new(),
             run: 0,
             outliers: 0,
+            steps: 0,
+            steps_of_one: 0,
             now: Now::default(),
         }
     }

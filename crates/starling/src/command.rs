@@ -7,8 +7,10 @@ mod data;
 mod demo;
 mod doctor;
 mod output;
+mod record;
 mod replay;
 mod report;
+mod venue;
 
 use clap::Subcommand;
 
@@ -26,11 +28,13 @@ pub(crate) enum Command {
     /// Write the report of a finished run again.
     Report(report::Report),
     /// Look at market data, check it, convert it, or write a sample of it.
-    Data(data::Data),
+    Data(Box<data::Data>),
     /// Print the schema of configurations, check one, or show it with its defaults.
     Config(config::Configuration),
     /// Check this machine: processor, memory, clock, disk, permissions, build.
     Doctor(doctor::Doctor),
+    /// Serve a venue on this machine: replay a recording to any client, with faults on demand.
+    Venue(venue::Venue),
     /// Measure the engine against its targets.
     Bench(bench::Bench),
 }
@@ -52,6 +56,7 @@ impl Command {
             Self::Data(data) => data.run(json),
             Self::Config(config) => config.run(json),
             Self::Doctor(doctor) => doctor.run(json),
+            Self::Venue(venue) => venue.run(json),
             Self::Bench(bench) => bench.run(json),
         }
     }

@@ -55,6 +55,19 @@ pub(crate) fn put(data: impl Display) -> Result<(), Failure> {
     }
 }
 
+/// A flag that Ctrl-C or a request to terminate raises; the second time ends the program.
+pub(crate) fn interrupted() -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    // A second handler cannot be set; then Ctrl-C ends the program at once, which is safe: nothing is half-written.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    interrupted
+}
+
 /// Progress of a run: a spinner with events and date on a terminal, nothing elsewhere. Ctrl-C breaks the run off.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
@@ -72,15 +85,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        // A second handler cannot be set; then Ctrl-C ends the program at once, which is safe: nothing is half-written.
-        let _ = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-        });
-        Self { bar, interrupted }
+        Self { bar, interrupted: interrupted() }
     }
 
     /// Tells how far the run is.

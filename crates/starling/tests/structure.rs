@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates from the ground up: each may use those before it only.
-const FLOORS: [&str; 7] = ["core", "market", "engine", "sim", "swarm", "lab", "starling"];
+const FLOORS: [&str; 8] = ["core", "market", "engine", "sim", "swarm", "connect", "lab", "starling"];
 /// Crates that see no clock, file, socket or random source.
 const SANS_IO: [&str; 5] = ["core", "market", "engine", "sim", "swarm"];
 /// Packages that would bring one in.
@@ -136,7 +136,9 @@ fn nothing_stands_in_for_work() {
     for floor in FLOORS {
         for path in sources(&root().join("crates").join(floor).join("src")) {
             let code = code(&path);
-            for word in words {
+            // The one file whose work is to map another into memory.
+            let maps = path.ends_with("data/mapped/map.rs");
+            for word in words.iter().filter(|word| !(maps && **word == "unsafe {")) {
                 assert!(!code.contains(word), "{}: {word}", path.display());
             }
             let text = fs::read_to_string(&path).unwrap();

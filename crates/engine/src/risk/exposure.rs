@@ -8,12 +8,11 @@
 
 use serde::{Deserialize, Serialize};
 use starling_core::fixed::mul_div;
+use starling_core::fixed_map::FixedMap;
 use starling_core::{
     AccountId, ClientOrderId, CurrencyId, InstrumentId, Money, OrderKind, OrderRequest, PositionId, Price, Qty,
     Rounding, Side, UnixNanos,
 };
-
-use super::throttle::FixedMap;
 
 /// What an open order could still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

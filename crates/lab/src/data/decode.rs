@@ -163,6 +163,10 @@ impl Policies {
         }
     }
 
+    fn accepts(&self, fault: Fault) -> bool {
+        self.0[fault as usize] == Policy::Accept
+    }
+
     pub(super) fn refuses_unsorted(&self) -> bool {
         self.0[Fault::Unsorted as usize] == Policy::Refuse
     }
@@ -214,6 +218,8 @@ pub(super) struct Decoder {
     day: Option<i64>,
     last: UnixNanos,
     last_key: Option<u64>,
+    // The stamp of the row above, handed on or not.
+    above: UnixNanos,
     sides: [Option<(Price, Qty)>; 2],
     pub(super) counts: Counts,
     pub(super) range: Option<(UnixNanos, UnixNanos)>,
@@ -258,6 +264,7 @@ impl Decoder {
             day: None,
             last: UnixNanos::EPOCH,
             last_key: None,
+            above: UnixNanos::EPOCH,
             sides: [None; 2],
             counts: Counts::default(),
             range: None,
@@ -269,6 +276,11 @@ impl Decoder {
     pub(super) fn places(&self) -> Vec<usize> {
         let all = self.plan.places.iter().flatten().chain(self.plan.filter.iter().map(|(p, _)| p));
         all.copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether rows are chosen by one of these columns.
+    pub(super) fn chooses_by(&self, columns: &[&str]) -> bool {
+        self.filter.iter().any(|(column, _)| columns.contains(&column.as_str()))
     }
 
     pub(super) fn place_of(&self, line: u64) -> Place {
@@ -444,21 +456,25 @@ impl Decoder {
             None => ts,
             Some(_) => self.stamp(cells, Field::TsRecv, self.plan.recv_unit)?,
         };
+        let above = std::mem::replace(&mut self.above, recv);
         let Some(body) = self.body(cells)? else { return Ok(false) };
-        if recv < self.last {
-            let last = self.last;
+        let unsorted = recv < self.last.max(above);
+        if unsorted {
+            let last = self.last.max(above);
             let problem = || format!("stamped {recv}, before the row above ({last}), so the rows are not sorted");
             if !self.policies.judge(Fault::Unsorted, &mut self.counts, || at(&self.source, cells), problem)? {
                 return Ok(false);
             }
-            recv = self.last;
+            recv = recv.max(self.last);
         }
         let (key, what) = match body {
             Body::Bar { .. } | Body::Pair { .. } | Body::Funding { .. } => (Some(ts.get()), "stamp"),
             Body::Trade { trade_id, .. } => ((trade_id != 0).then_some(trade_id), "trade number"),
             Body::Quote { .. } => (None, ""),
         };
-        if key.is_some() && key == self.last_key {
+        // A row out of order that repeats the last one handed on is told once, where both are accepted.
+        let told = unsorted && self.policies.accepts(Fault::Duplicate);
+        if key.is_some() && key == self.last_key && !told {
             let shown = match body {
                 Body::Trade { trade_id, .. } => trade_id.to_string(),
                 _ => ts.to_string(),

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use starling_core::UnixNanos;
 use starling_market::csv::CsvError;
+use starling_market::dbn::DbnError;
 use starling_market::feed::FeedError;
+use starling_market::frames::{CaptureError, FramesError};
 
 use super::spec::SpecFault;
 
@@ -267,8 +269,54 @@ pub enum DataError {
         /// The stamp reached.
         ts: UnixNanos,
     },
-    /// A Parquet file cannot be read or written.
-    #[error("`{path}`: Parquet: {cause}")]
+    /// A file of raw frames cannot be read or written.
+    #[error("`{path}`: {cause}")]
+    Frames {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        cause: FramesError,
+    },
+    /// A capture of another program cannot be read.
+    #[error("`{path}`: {cause}")]
+    Capture {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        cause: CaptureError,
+    },
+    /// A DBN file cannot be read or written.
+    #[error("`{path}`: {cause}")]
+    Dbn {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        cause: DbnError,
+    },
+    /// A value has no place in the format that is written.
+    #[error("cannot write `{path}`: {field} {value} of the event at {stamp} {problem}")]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// Which of its fields.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// The event's stamp.
+        stamp: UnixNanos,
+        /// Why not, and what to do.
+        problem: &'static str,
+    },
+    /// A file that is there would be overwritten.
+    #[error("`{path}` is there already; {remedy}")]
+    Exists {
+        /// The file.
+        path: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A Parquet or Arrow file cannot be read or written; the cause names which.
+    #[error("`{path}`: {cause}")]
     Parquet {
         /// The file.
         path: String,

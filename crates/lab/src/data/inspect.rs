@@ -15,8 +15,8 @@ use starling_market::feed::{BATCH_MAX, Feed};
 use super::decode::{recognise, required, usual_order};
 use super::error::DataError;
 use super::number::Exact;
-use super::source::{Message, Source, extension, plain_name};
-use super::spec::{Column, DataSpec, DateFrom, FeedAs, Field, Kind, OneSided, Policy, Stamp};
+use super::source::{Message, Source, plain_name};
+use super::spec::{Column, DataSpec, DateFrom, FeedAs, Field, Format, Kind, OneSided, Policy, Stamp};
 use super::stamp::{date_digits, date_in_name};
 use super::table::{SourceReport, header_names, is_number};
 use super::{Resolve, open};
@@ -42,7 +42,7 @@ pub struct ColumnReport {
 pub struct Inspection {
     /// The file.
     pub path: String,
-    /// `csv` or `parquet`.
+    /// `csv`, `parquet`, `arrow` or `dbn`.
     pub format: String,
     /// The way down to the text that was looked at, in an archive.
     pub text: String,
@@ -98,11 +98,15 @@ impl Resolve for Anything {
 /// Looks at a file: reads its start to guess, then all of it with the guess.
 pub fn inspect(path: &Path) -> Result<Inspection, DataError> {
     let name = path.display().to_string();
-    let is_parquet = extension(&plain_name(&name)) == "parquet";
-    let sample = if is_parquet { parquet_sample(&name, path)? } else { csv_sample(&name, path)? };
+    let format = Format::of_name(&plain_name(&name));
+    let sample = match format {
+        Format::Csv => csv_sample(&name, path)?,
+        Format::Dbn => return dbn_inspection(&name, path),
+        format => columnar_sample(&name, path, format)?,
+    };
     let mut inspection = Inspection {
         path: name.clone(),
-        format: if is_parquet { "parquet" } else { "csv" }.to_owned(),
+        format: format.name().to_owned(),
         text: sample.source.clone(),
         header: sample.names.is_some(),
         columns: Vec::new(),
@@ -209,17 +213,93 @@ fn csv_sample(name: &str, path: &Path) -> Result<Sample, DataError> {
 }
 
 #[cfg(feature = "parquet")]
-fn parquet_sample(name: &str, path: &Path) -> Result<Sample, DataError> {
-    let (names, rows) = super::parquet::sample(name, path, SAMPLE_ROWS)?;
+fn columnar_sample(name: &str, path: &Path, format: Format) -> Result<Sample, DataError> {
+    let (names, rows) = match format {
+        Format::Arrow => super::arrow::sample(name, path, SAMPLE_ROWS)?,
+        _ => super::parquet::sample(name, path, SAMPLE_ROWS)?,
+    };
     Ok(Sample { source: name.to_owned(), names: Some(names), rows })
 }
 
 #[cfg(not(feature = "parquet"))]
-fn parquet_sample(name: &str, _: &Path) -> Result<Sample, DataError> {
+fn columnar_sample(name: &str, _: &Path, _: Format) -> Result<Sample, DataError> {
     Err(DataError::Unsupported {
         path: name.to_owned(),
-        problem: "is Parquet; build with the feature `parquet`".into(),
+        problem: "is Parquet or Arrow; build with the feature `parquet`".into(),
     })
+}
+
+/// A DBN file says what it is; nothing is guessed but the instrument that is meant.
+fn dbn_inspection(name: &str, path: &Path) -> Result<Inspection, DataError> {
+    let sample = super::dbn::sample(path, SAMPLE_ROWS)?;
+    let mut inspection = Inspection {
+        path: name.to_owned(),
+        format: Format::Dbn.name().to_owned(),
+        text: name.to_owned(),
+        header: true,
+        columns: Vec::new(),
+        kind: None,
+        suggestion: String::new(),
+        read: None,
+        problem: None,
+        notes: Vec::new(),
+    };
+    let schema = sample.schema.map_or("mixed records", starling_market::dbn::Schema::name);
+    if let Some(metadata) = &sample.metadata {
+        let symbols = metadata.symbols.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+        let more = metadata.symbols.len().saturating_sub(8);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        inspection.notes.push(format!(
+            "DBN version {}, dataset {}, schema {schema}, symbols {symbols}{more}",
+            metadata.version, metadata.dataset
+        ));
+    } else {
+        inspection.notes.push(format!("a DBN fragment without metadata, schema {schema}"));
+    }
+    let kind = sample.schema.and_then(super::dbn::kind_of);
+    let used = kind.map(super::decode::fields_of).unwrap_or_default();
+    let fields: Vec<(Field, usize)> = used
+        .into_iter()
+        .filter(|field| *field != Field::AdjustedClose)
+        .filter_map(|field| recognise(field, &sample.names).map(|place| (field, place)))
+        .collect();
+    for (place, column) in sample.names.iter().enumerate() {
+        let meaning = fields.iter().find(|(_, p)| *p == place).map(|(field, _)| field.name().to_owned());
+        let first = sample.rows.first().map(|row| row[place].clone()).unwrap_or_default();
+        inspection.columns.push(ColumnReport { place, name: column.clone(), meaning, sample: first });
+    }
+    let Some(kind) = kind else {
+        let way = match sample.schema {
+            Some(starling_market::dbn::Schema::Mbo) => {
+                "; `starling data import` stores its orders as deltas, and kind = \"trades\" with \
+                 where = { action = \"T\" } reads its trades"
+            }
+            _ => "",
+        };
+        inspection.problem = Some(format!("`{schema}` is no market data of a run{way}"));
+        return Ok(inspection);
+    };
+    let symbol = sample.names.iter().position(|column| column == "symbol");
+    let mut symbols: Vec<&str> =
+        symbol.map_or_else(Vec::new, |at| sample.rows.iter().map(|r| r[at].as_str()).collect());
+    symbols.sort_unstable();
+    symbols.dedup();
+    let mut spec = DataSpec::new(name, "SYMBOL.VENUE", kind);
+    if let [first, _, ..] = symbols[..] {
+        spec.filter.insert("symbol".into(), super::spec::Cell::Text(first.to_owned()));
+        inspection.notes.push(format!("it holds several instruments ({}); `where` chooses one", symbols.join(", ")));
+    }
+    if let Some(interval) = sample.schema.and_then(super::dbn::interval_of) {
+        spec.series = Some(format!("{interval} last external"));
+        spec.stamp = Some(Stamp::Open);
+    }
+    inspection.kind = Some(kind);
+    inspection.suggestion = suggestion(&spec);
+    match read_all(&spec) {
+        Ok(report) => inspection.read = report,
+        Err(error) => inspection.problem = Some(error.to_string()),
+    }
+    Ok(inspection)
 }
 
 struct Guess {
@@ -408,13 +488,25 @@ pub struct Import {
     pub sources: Vec<SourceReport>,
 }
 
-/// Reads what a table describes and writes it to `to`, whole or not at all: Parquet if the name ends in `.parquet`,
-/// else text, compressed by `.gz` or `.zst`. `progress` is told rows and stamps, and may break it off.
+/// Reads what a table describes and writes it to `to`, whole or not at all, in the format its name says: `.parquet`,
+/// `.arrow`, `.dbn`, `.csv`, the last two also compressed. `progress` is told rows and stamps, and may break it off.
 pub fn import(
     spec: &DataSpec,
     search: &[std::path::PathBuf],
     resolve: &mut dyn Resolve,
     to: &Path,
+    progress: &mut dyn FnMut(u64, UnixNanos) -> ControlFlow<()>,
+) -> Result<Import, DataError> {
+    import_as(spec, search, resolve, to, &super::DbnOptions::default(), progress)
+}
+
+/// The same, with what DBN wants said.
+pub fn import_as(
+    spec: &DataSpec,
+    search: &[std::path::PathBuf],
+    resolve: &mut dyn Resolve,
+    to: &Path,
+    dbn: &super::DbnOptions,
     progress: &mut dyn FnMut(u64, UnixNanos) -> ControlFlow<()>,
 ) -> Result<Import, DataError> {
     struct Keep<'p> {
@@ -445,16 +537,7 @@ pub fn import(
         }
     }
     let mut feed = Keep { feed: open(spec, search, resolve)?, error: None, rows: 0, progress };
-    let name = to.display().to_string();
-    let written = match extension(&name) {
-        #[cfg(feature = "parquet")]
-        "parquet" => super::write_parquet(&mut feed, to),
-        "csv" | "txt" | "gz" | "zst" => super::write_csv(&mut feed, to),
-        _ => {
-            let problem = "is no name to write to; end it in .parquet, .csv, .csv.gz or .csv.zst".to_owned();
-            return Err(DataError::Unsupported { path: name, problem });
-        }
-    };
+    let written = super::write_feed(&mut feed, to, dbn);
     match (written, feed.error) {
         // The reader's own error says more than that the writer met one.
         (Err(_), Some(error)) => Err(error),

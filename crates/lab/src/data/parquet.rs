@@ -9,7 +9,6 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,24 +33,31 @@ use starling_market::feed::{BATCH_MAX, Feed};
 use super::decode::{Cells, Decoder, Row};
 use super::error::DataError;
 use super::number::{Exact, Scaling, is_nan};
-use super::source::{CHUNK_BYTES, Digest};
+use super::source::Digest;
 use super::spec::TsUnit;
 use super::stamp::{Clock, Moment, StampFault};
-use super::table::{Next, ROWS_MAX};
+use super::table::{FileRows, Next, ROWS_MAX};
 
 /// Rows of a row group that is written: what a reader of the file decompresses at a time.
 pub const ROW_GROUP_ROWS: usize = 1 << 17;
+
+/// What the metadata of a file says whose prices and quantities are integers of 1e-9.
+pub(super) const UNITS: (&str, &str) = ("starling.units", "1e-9");
+/// The columns that are so.
+pub(super) const NANO_COLUMNS: [&str; 11] =
+    ["bid", "ask", "bid_size", "ask_size", "price", "size", "open", "high", "low", "close", "volume"];
 
 /// The rows of a Parquet file.
 pub(super) struct ParquetRows {
     name: String,
     reader: ParquetRecordBatchReader,
     columns: Vec<Option<usize>>,
+    nano: Vec<bool>,
     digest: Digest,
     line: u64,
 }
 
-fn fault(path: &str, cause: impl std::fmt::Display) -> DataError {
+pub(super) fn fault(path: &str, cause: impl std::fmt::Display) -> DataError {
     DataError::Parquet { path: path.to_owned(), cause: cause.to_string() }
 }
 
@@ -59,12 +65,13 @@ impl ParquetRows {
     /// Hashes the file, then opens it: its directory stands at its end.
     pub(super) fn open(name: &str, path: &Path, decoder: &mut Decoder) -> Result<Self, DataError> {
         let mut file = File::open(path).map_err(|e| DataError::io("open", name, e))?;
-        let digest = hash(&mut file).map_err(|e| DataError::io("read", name, e))?;
+        let digest = Digest::of(&mut file).map_err(|e| DataError::io("read", name, e))?;
         // Without the schema that Arrow adds, text is text: no dictionaries, no views.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder =
             ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| fault(name, e))?;
         let names: Vec<String> = builder.schema().fields().iter().map(|f| f.name().clone()).collect();
+        let nano = nano(&names, in_units(&builder));
         if builder.metadata().file_metadata().num_rows() == 0 {
             return Err(DataError::Empty { source_name: name.to_owned() });
         }
@@ -77,15 +84,17 @@ impl ParquetRows {
         }
         let mask = ProjectionMask::roots(builder.parquet_schema(), used);
         let reader = builder.with_projection(mask).with_batch_size(ROWS_MAX).build().map_err(|e| fault(name, e))?;
-        Ok(Self { name: name.to_owned(), reader, columns, digest, line: 0 })
+        Ok(Self { name: name.to_owned(), reader, columns, nano, digest, line: 0 })
     }
+}
 
-    pub(super) fn fill(&mut self, decoder: &mut Decoder, out: &mut Vec<Row>) -> Result<Next, DataError> {
+impl FileRows for ParquetRows {
+    fn fill(&mut self, decoder: &mut Decoder, out: &mut Vec<Row>) -> Result<Next, DataError> {
         let Some(batch) = self.reader.next() else { return Ok(Next::EndOfFile) };
         let batch = batch.map_err(|e| fault(&self.name, e))?;
         for row in 0..batch.num_rows() {
             self.line += 1;
-            let cells = BatchRow { batch: &batch, columns: &self.columns, row, line: self.line };
+            let cells = BatchRow { batch: &batch, columns: &self.columns, nano: &self.nano, row, line: self.line };
             if decoder.row(&cells, out)? {
                 return Ok(Next::Done);
             }
@@ -93,9 +102,20 @@ impl ParquetRows {
         Ok(Next::More)
     }
 
-    pub(super) fn digest(self) -> Digest {
+    fn digest(self: Box<Self>) -> Digest {
         self.digest
     }
+}
+
+/// Whether the file says that its numbers are integers of 1e-9.
+fn in_units(builder: &ParquetRecordBatchReaderBuilder<File>) -> bool {
+    let pairs = builder.metadata().file_metadata().key_value_metadata();
+    pairs.is_some_and(|pairs| pairs.iter().any(|pair| pair.key == UNITS.0 && pair.value.as_deref() == Some(UNITS.1)))
+}
+
+/// Which columns of a file in units are: those of prices and quantities.
+pub(super) fn nano(names: &[String], in_units: bool) -> Vec<bool> {
+    names.iter().map(|name| in_units && NANO_COLUMNS.contains(&name.as_str())).collect()
 }
 
 /// The names of the columns and the first rows as text.
@@ -104,13 +124,14 @@ pub(super) fn sample(name: &str, path: &Path, rows: usize) -> Result<(Vec<String
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| fault(name, e))?;
     let names: Vec<String> = builder.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let nano = nano(&names, in_units(&builder));
     let columns: Vec<Option<usize>> = (0..names.len()).map(Some).collect();
     let reader = builder.with_batch_size(rows).with_limit(rows).build().map_err(|e| fault(name, e))?;
     let mut sample = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|e| fault(name, e))?;
         for row in 0..batch.num_rows() {
-            let cells = BatchRow { batch: &batch, columns: &columns, row, line: 0 };
+            let cells = BatchRow { batch: &batch, columns: &columns, nano: &nano, row, line: 0 };
             let text = |place| String::from_utf8_lossy(&cells.text(place).unwrap_or_default()).into_owned();
             sample.push((0..names.len()).map(text).collect());
         }
@@ -118,25 +139,15 @@ pub(super) fn sample(name: &str, path: &Path, rows: usize) -> Result<(Vec<String
     Ok((names, sample))
 }
 
-fn hash(file: &mut File) -> std::io::Result<Digest> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok(Digest { blake3: hasher.finalize(), bytes });
-        }
-        hasher.update(&buffer[..n]);
-        bytes += n as u64;
-    }
-}
-
-struct BatchRow<'a> {
-    batch: &'a RecordBatch,
-    columns: &'a [Option<usize>],
-    row: usize,
-    line: u64,
+/// A row of a batch of Arrow columns.
+pub(super) struct BatchRow<'a> {
+    pub(super) batch: &'a RecordBatch,
+    /// Where the columns of the file stand in the batch.
+    pub(super) columns: &'a [Option<usize>],
+    /// Columns of the file whose integers count units of 1e-9, as those of a store do.
+    pub(super) nano: &'a [bool],
+    pub(super) row: usize,
+    pub(super) line: u64,
 }
 
 /// A cell's value, as far as market data uses one.
@@ -165,6 +176,9 @@ impl<'a> BatchRow<'a> {
             };
         }
         match array.data_type() {
+            DataType::Int64 if self.nano.get(place) == Some(&true) => {
+                Value::Decimal(Exact { mantissa: array.as_primitive::<Int64Type>().value(i).into(), exponent: -9 })
+            }
             DataType::Int64 => whole!(Int64Type),
             DataType::Float64 => Value::Float(array.as_primitive::<Float64Type>().value(i)),
             DataType::Decimal128(_, scale) => Value::Decimal(Exact {
@@ -281,7 +295,7 @@ impl Cells for BatchRow<'_> {
 }
 
 /// Builds the columns of one kind of event.
-struct Columns {
+pub(super) struct Columns {
     kind: &'static str,
     stamps: [TimestampNanosecondBuilder; 2],
     names: &'static [&'static str],
@@ -294,7 +308,7 @@ const PRECISION: u8 = 19;
 const PLACES: i8 = 9;
 
 impl Columns {
-    fn of(event: &Event) -> Option<Self> {
+    pub(super) fn of(event: &Event) -> Option<Self> {
         let (kind, names): (_, &[_]) = match event {
             Event::Quote(_) => ("quotes", &["bid", "ask", "bid_size", "ask_size"]),
             Event::Trade(_) => ("trades", &["price", "size"]),
@@ -313,7 +327,7 @@ impl Columns {
         })
     }
 
-    fn schema(&self) -> Schema {
+    pub(super) fn schema(&self) -> Schema {
         let stamp = || DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
         let mut fields = vec![Header::new("ts_event", stamp(), false), Header::new("ts_recv", stamp(), false)];
         fields.extend(self.names.iter().map(|n| Header::new(*n, DataType::Decimal128(PRECISION, PLACES), false)));
@@ -325,7 +339,7 @@ impl Columns {
     }
 
     /// False if the event is of another kind.
-    fn push(&mut self, event: &Event) -> bool {
+    pub(super) fn push(&mut self, event: &Event) -> bool {
         let (stamps, numbers): (_, &[i64]) = match event {
             Event::Quote(e) if self.kind == "quotes" => {
                 ([e.ts_event, e.ts_recv], &[e.bid.units(), e.ask.units(), e.bid_size.units(), e.ask_size.units()])
@@ -355,7 +369,7 @@ impl Columns {
         true
     }
 
-    fn finish(&mut self, schema: &Arc<Schema>, path: &str) -> Result<RecordBatch, DataError> {
+    pub(super) fn finish(&mut self, schema: &Arc<Schema>, path: &str) -> Result<RecordBatch, DataError> {
         let mut arrays: Vec<ArrayRef> = self.stamps.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef).collect();
         arrays.extend(self.numbers.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef));
         if self.kind == "trades" {

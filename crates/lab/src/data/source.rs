@@ -104,6 +104,23 @@ pub(super) struct Digest {
     pub(super) bytes: u64,
 }
 
+impl Digest {
+    /// Of all the file's bytes from where it stands.
+    pub(super) fn of(file: &mut File) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let mut bytes = 0;
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                return Ok(Self { blake3: hasher.finalize(), bytes });
+            }
+            hasher.update(&buffer[..n]);
+            bytes += n as u64;
+        }
+    }
+}
+
 /// What the reading thread sends.
 pub(super) enum Message {
     /// A text begins; its name, members included.

@@ -412,6 +412,33 @@ pub enum Format {
     Csv,
     /// Apache Parquet.
     Parquet,
+    /// Arrow IPC, also known as Feather.
+    Arrow,
+    /// Databento Binary Encoding, also compressed with zstd.
+    Dbn,
+}
+
+impl Format {
+    /// What a name without its endings of compression says.
+    pub(super) fn of_name(plain: &str) -> Self {
+        match super::source::extension(plain) {
+            "parquet" => Self::Parquet,
+            "arrow" | "feather" | "ipc" => Self::Arrow,
+            "dbn" | "dbz" => Self::Dbn,
+            _ => Self::Csv,
+        }
+    }
+
+    /// Its name in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Dbn => "dbn",
+        }
+    }
 }
 
 /// The unit of whole-number stamps.

@@ -15,7 +15,7 @@ use starling_market::csv::{self, CsvError, Scanner};
 use super::decode::{Cells, Counts, Decoder, Row};
 use super::error::DataError;
 use super::number::{Exact, Scaling, is_nan};
-use super::source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, Message, Source, extension, locate, plain_name};
+use super::source::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, Digest, Message, Source, extension, locate, plain_name};
 use super::spec::{DataSpec, Format, Paths, TsUnit};
 use super::stamp::{Clock, Moment, StampFault};
 
@@ -88,17 +88,16 @@ impl Cells for csv::Row<'_> {
 }
 
 enum Open {
-    Text {
-        source: Source,
-        scanner: Scanner,
-        begun: Option<bool>,
-        name: String,
-        rows: u64,
-    },
-    #[cfg(feature = "parquet")]
-    Parquet {
-        rows: Box<super::parquet::ParquetRows>,
-    },
+    Text { source: Source, scanner: Scanner, begun: Option<bool>, name: String, rows: u64 },
+    Rows(Box<dyn FileRows>),
+}
+
+/// A file that is rows already, and no text to be cut into them.
+pub(super) trait FileRows: Send {
+    /// Decodes the next of them.
+    fn fill(&mut self, decoder: &mut Decoder, out: &mut Vec<Row>) -> Result<Next, DataError>;
+    /// What the file is known by.
+    fn digest(self: Box<Self>) -> Digest;
 }
 
 /// The files of a table.
@@ -179,8 +178,7 @@ impl Table {
                     let mut text = Text { source, scanner, begun, name, rows, header, delimiter: self.delimiter };
                     text.fill(&mut self.decoder, out)?
                 }
-                #[cfg(feature = "parquet")]
-                Some(Open::Parquet { rows }) => rows.fill(&mut self.decoder, out)?,
+                Some(Open::Rows(rows)) => rows.fill(&mut self.decoder, out)?,
             };
             match goes_on {
                 Next::More => {}
@@ -198,24 +196,30 @@ impl Table {
     fn begin_file(&mut self, name: &str, path: &std::path::Path) -> Result<(), DataError> {
         let plain = plain_name(name);
         let unsupported = |problem: &str| DataError::Unsupported { path: name.to_owned(), problem: problem.to_owned() };
-        let by_name = if extension(&plain) == "parquet" { Format::Parquet } else { Format::Csv };
-        match (self.format.unwrap_or(by_name), extension(&plain)) {
+        let rows: Box<dyn FileRows> = match (self.format.unwrap_or(Format::of_name(&plain)), extension(&plain)) {
             #[cfg(feature = "parquet")]
-            (Format::Parquet, _) => {
-                self.file = name.to_owned();
-                let rows = Box::new(super::parquet::ParquetRows::open(name, path, &mut self.decoder)?);
-                self.open = Some(Open::Parquet { rows });
+            (Format::Parquet, _) => Box::new(super::parquet::ParquetRows::open(name, path, &mut self.decoder)?),
+            #[cfg(feature = "parquet")]
+            (Format::Arrow, _) => Box::new(super::arrow::ArrowRows::open(name, path, &mut self.decoder)?),
+            #[cfg(not(feature = "parquet"))]
+            (Format::Parquet | Format::Arrow, _) => {
+                return Err(unsupported("is Parquet or Arrow; build with the feature `parquet`"));
+            }
+            (Format::Dbn, _) => Box::new(super::dbn::DbnRows::open(name, path, &mut self.decoder)?),
+            (Format::Csv, "frames") => {
+                return Err(unsupported("holds raw frames; `starling data import` turns them into events"));
+            }
+            (Format::Csv, "json" | "xlsx" | "xls") => {
+                return Err(unsupported("is neither CSV, Parquet, Arrow nor DBN; convert it to one of them"));
+            }
+            (Format::Csv, _) => {
+                let source = Source::open(name, path, self.member.as_deref())?;
+                self.begin_text(name, source);
                 return Ok(());
             }
-            #[cfg(not(feature = "parquet"))]
-            (Format::Parquet, _) => return Err(unsupported("is Parquet; build with the feature `parquet`")),
-            (Format::Csv, "feather" | "arrow" | "json" | "dbn" | "xlsx" | "xls") => {
-                return Err(unsupported("is neither CSV nor Parquet; convert it to one of them"));
-            }
-            (Format::Csv, _) => {}
-        }
-        let source = Source::open(name, path, self.member.as_deref())?;
-        self.begin_text(name, source);
+        };
+        self.file = name.to_owned();
+        self.open = Some(Open::Rows(rows));
         Ok(())
     }
 
@@ -232,8 +236,7 @@ impl Table {
     fn end_file(&mut self) -> Result<(), DataError> {
         let digest = match self.open.take() {
             Some(Open::Text { mut source, .. }) => source.finish()?,
-            #[cfg(feature = "parquet")]
-            Some(Open::Parquet { rows }) => rows.digest(),
+            Some(Open::Rows(rows)) => rows.digest(),
             None => return Ok(()),
         };
         let range = self.decoder.range.take();

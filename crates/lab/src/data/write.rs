@@ -29,6 +29,26 @@ pub(super) fn whole<T>(path: &Path, write: impl FnOnce(&File) -> Result<T, DataE
     outcome
 }
 
+/// Writes a feed of one kind of event and one instrument in the format that the name says, whole or not at all; returns
+/// the number of rows. `dbn` is for names that end in `.dbn` or `.dbn.zst`.
+pub fn write_feed<F: Feed + ?Sized>(feed: &mut F, path: &Path, dbn: &super::DbnOptions) -> Result<u64, DataError> {
+    let name = path.display().to_string();
+    let plain = super::source::plain_name(&name);
+    match (super::source::extension(&plain), super::source::extension(&name.to_ascii_lowercase())) {
+        #[cfg(feature = "parquet")]
+        ("parquet", "parquet") => super::write_parquet(feed, path),
+        #[cfg(feature = "parquet")]
+        ("arrow" | "feather" | "ipc", "arrow" | "feather" | "ipc") => super::write_arrow(feed, path),
+        ("dbn", "dbn" | "zst") => super::write_dbn(feed, path, dbn),
+        ("csv" | "txt", "csv" | "txt" | "gz" | "zst") => write_csv(feed, path),
+        _ => {
+            let problem =
+                "is no name to write to; end it in .parquet, .arrow, .dbn, .dbn.zst, .csv, .csv.gz or .csv.zst";
+            Err(DataError::Unsupported { path: name, problem: problem.to_owned() })
+        }
+    }
+}
+
 /// Writes a feed of one kind of event and one instrument as text, compressed if the name ends in `.gz` or `.zst`;
 /// returns the number of rows.
 ///

@@ -5,10 +5,10 @@
 //! CME MDP 3.0): a change of price or a larger quantity goes to the back of the queue, a smaller quantity keeps its place.
 //! Nothing is matched here: trades arrive as reductions and deletes, like everything else.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 
 use starling_core::fixed::{Price, Qty};
+use starling_core::fixed_map::FixedMap;
 use starling_core::order::Side;
 
 use super::BookError;
@@ -344,28 +344,6 @@ const fn flip(side: Side) -> i64 {
         Side::Sell => -1,
     }
 }
-
-/// Hashes a number without a seed: the same book in every run.
-#[derive(Debug, Clone, Default)]
-struct FixedHasher(u64);
-
-impl Hasher for FixedHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-    fn write_u64(&mut self, x: u64) {
-        // 2^64 over the golden ratio, made odd (Knuth, TAOCP 3, 6.4); the table looks at both ends of the product.
-        let product = (self.0 ^ x).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = product ^ (product >> 32);
-    }
-}
-
-type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<FixedHasher>>;
 
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,10 @@ fn a_clean_stream_has_no_fault() {
     let mut checker = Checker::default();
     let verdicts = check_all(&mut checker, (0..2_000).map(|n| Event::Bar(lively(n))));
     assert!(verdicts.iter().all(|v| *v == Verdict::Accept));
-    assert_eq!(checker.report(), Report { events: 2_000, dropped: 0, refused: 0, faults: Vec::new() });
+    let report = checker.report();
+    assert_eq!((report.events, report.dropped, report.refused, report.faults), (2_000, 0, 0, Vec::new()));
+    let skew = report.skew.unwrap();
+    assert_eq!((skew.events, skew.min_ns, skew.max_ns, skew.negative), (2_000, 0, 0, 0));
 }
 
 /// Each fault: events that have it, events next to it that have not.
@@ -63,6 +66,10 @@ fn every_fault_is_found_and_its_neighbour_is_not() {
     let quiet = |len: u64| (0..len).map(|n| Event::Quote(quote(n, 10, 11))).collect::<Vec<_>>();
     let usual = |then: Bar| (0..100).map(|n| Event::Bar(lively(n))).chain([Event::Bar(then)]).collect::<Vec<_>>();
     let jump = |p: i64| usual(bar(100, [p, p, p, p], 1));
+    let numbered = |last: [u64; 2]| {
+        let trade = |id: u64| Event::Trade(trade(id, 5, id));
+        (1..=40).chain(last).map(trade).collect::<Vec<_>>()
+    };
     let cases: Vec<(Fault, Vec<Event>, Vec<Event>)> = vec![
         (
             Fault::Unsorted,
@@ -99,6 +106,7 @@ fn every_fault_is_found_and_its_neighbour_is_not() {
         (Fault::Gap, usual(lively(101)), usual(lively(100))),
         // The median move is two in ten thousand: 1.4826 x 20 of them are 59.3.
         (Fault::Outlier, jump(10_060), jump(10_059)),
+        (Fault::SequenceGap, numbered([41, 43]), numbered([41, 42])),
         (Fault::Stale, quiet(60), quiet(59)),
     ];
     assert_eq!(cases.len(), FAULTS.len());

@@ -7,6 +7,8 @@ use starling_core::fixed::{Price, Qty};
 use starling_core::order::Side;
 use starling_core::time::UnixNanos;
 
+use super::error::WireError;
+
 /// A piece of the frame that was decoded, by byte offsets: a symbol, an error message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Text {
@@ -17,6 +19,14 @@ pub struct Text {
 }
 
 impl Text {
+    /// Where `part`, a slice of the frame, stands in it.
+    pub(super) fn within(frame: &[u8], part: &[u8]) -> Self {
+        let start = part.as_ptr().addr() - frame.as_ptr().addr();
+        assert!(start + part.len() <= frame.len(), "a part of the frame");
+        // Both fit: a frame has at most FRAME_BYTES_MAX bytes.
+        Self { start: start as u32, len: part.len() as u32 }
+    }
+
     /// Its bytes, out of the frame it was decoded from.
     #[must_use]
     #[inline]
@@ -32,6 +42,15 @@ pub struct Span {
     pub start: u32,
     /// Number of rows.
     pub len: u32,
+}
+
+impl Span {
+    /// The rows from `start` to `end`, which is how many there are now.
+    #[inline]
+    pub(super) fn since(start: usize, end: usize) -> Self {
+        // Both fit: a row takes more than one byte of a frame of at most FRAME_BYTES_MAX.
+        Self { start: start as u32, len: (end - start) as u32 }
+    }
 }
 
 /// One price level: the quantity that rests there now. Zero deletes the level.
@@ -52,12 +71,14 @@ pub enum Coverage {
     Delta,
 }
 
-/// A message of a level-2 book channel.
+/// A message of a level-2 book channel. Levels above the range of a [`Price`] (nine billion) are left out: real books hold
+/// some, and nobody will ever trade there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookUpdate {
     /// Whole or change.
     pub coverage: Coverage,
-    /// When the venue published it; zero where the message carries no stamp.
+    /// When the book became so, by the matching engine's clock where the venue tells that, else when the venue published
+    /// it; zero where the message carries no stamp.
     pub ts_event: UnixNanos,
     /// The venue's number of the first change in this message; 0 where it gives none.
     pub first_id: u64,
@@ -118,11 +139,11 @@ pub enum Update {
         /// The venue's trade number (of an aggregate: its last); a digest where it is text; 0 where it gives none.
         trade_id: u64,
     },
-    /// Best bid and ask.
+    /// Best bid and ask. A side on which nothing rests is a level of size zero.
     Quote {
         /// The venue's name of the instrument.
         symbol: Text,
-        /// When it was published; zero where the message carries no stamp.
+        /// As of [`BookUpdate`].
         ts_event: UnixNanos,
         /// The venue's number of the book state it was taken from; 0 where it gives none.
         update_id: u64,
@@ -148,6 +169,8 @@ pub enum Update {
         coverage: Coverage,
         /// The venue's number of this message; 0 where it gives none.
         sequence: u64,
+        /// The venue's checksum of the book after this message, as of [`BookUpdate::checksum`].
+        checksum: Option<u32>,
         /// Rows of [`Batch::orders`].
         orders: Span,
     },
@@ -191,6 +214,9 @@ pub struct Batch {
     pub levels: Vec<Level>,
     /// Orders, named by the spans of [`Update::Orders`].
     pub orders: Vec<BookOrder>,
+    /// The venue's number of this frame among all it sent on this connection, where it counts them: a frame that was lost
+    /// leaves a hole. (Coinbase Advanced Trade counts always, Bitfinex if asked to.)
+    pub frame_number: Option<u64>,
 }
 
 impl Batch {
@@ -206,6 +232,14 @@ impl Batch {
         self.updates.clear();
         self.levels.clear();
         self.orders.clear();
+        self.frame_number = None;
+    }
+
+    // Appends an update; always `Ok`, so that a reader can end with it.
+    #[inline]
+    pub(super) fn put(&mut self, update: Update) -> Result<(), WireError> {
+        self.updates.push(update);
+        Ok(())
     }
 
     /// The levels of a span.

@@ -1,6 +1,8 @@
 //! `starling data`: market data looked at, checked, converted, and a sample of it to start with.
 
 mod check;
+mod frames;
+mod store;
 mod table;
 
 use std::io::ErrorKind;
@@ -10,7 +12,7 @@ use clap::{Args, Subcommand};
 use starling_core::{BarSeriesId, InstrumentId, Price, UnixNanos};
 use starling_lab::data::{self, DataError, Resolve, SourceReport};
 
-use super::{demo, output};
+use super::{demo, output, record};
 use crate::terminal::{Failure, Progress, put, say};
 
 /// Market data: look at a file, check it, convert it, or write a sample.
@@ -26,8 +28,14 @@ enum Action {
     Inspect(Inspect),
     /// Count every fault of a file, or of all the data of a configuration.
     Check(check::Check),
-    /// Write what a file or a [[data]] table holds to Parquet or CSV, in one fixed layout.
-    Import(Import),
+    /// Write what a file or a [[data]] table holds to a store or a file, or captures of a connection to a frame file.
+    Import(Box<Import>),
+    /// Write a part of a store to a file.
+    Export(store::Export),
+    /// Make a frame file whole that a crash left.
+    Recover(frames::Recover),
+    /// Record what a venue sends, byte for byte.
+    Record(record::Record),
     /// Write the bundled sample: daily prices of five US stocks, 2000 to 2013.
     Sample(Sample),
 }
@@ -35,7 +43,7 @@ enum Action {
 /// Look at a file.
 #[derive(Debug, Args)]
 struct Inspect {
-    /// The file: CSV (also .gz, .zst, .zip, .tar) or Parquet.
+    /// The file: CSV (also .gz, .zst, .zip, .tar), Parquet, Arrow, DBN, or frames; or the folder of a store.
     file: PathBuf,
 }
 
@@ -44,7 +52,19 @@ struct Inspect {
 struct Import {
     #[command(flatten)]
     source: table::Source,
-    /// The file to write: its name ends in .parquet, .csv, .csv.gz or .csv.zst.
+    /// Further captures of the same session, merged by their stamps; for .frames.
+    #[arg(long = "with", value_name = "CAPTURE")]
+    with: Vec<PathBuf>,
+    /// The venue that a frame file names. Default: the capture's name up to its first dot.
+    #[arg(long, value_name = "NAME")]
+    venue: Option<String>,
+    /// What becomes of a day that the store has already.
+    #[arg(long, value_enum, default_value_t = store::Days::Refuse)]
+    existing: store::Days,
+    #[command(flatten)]
+    dbn: store::DbnArguments,
+    /// What to write: a file whose name ends in .parquet, .arrow, .dbn, .dbn.zst, .csv, .csv.gz, .csv.zst or .frames; or
+    /// the folder of a store.
     to: PathBuf,
 }
 
@@ -63,6 +83,9 @@ impl Data {
             Action::Inspect(inspect) => inspect.run(json),
             Action::Check(check) => check.run(json),
             Action::Import(import) => import.run(json),
+            Action::Export(export) => export.run(json),
+            Action::Recover(recover) => recover.run(json),
+            Action::Record(record) => record.run(json),
             Action::Sample(sample) => sample.run(json),
         }
     }
@@ -119,6 +142,12 @@ fn moment(ts: UnixNanos) -> String {
 
 impl Inspect {
     fn run(self, json: bool) -> Result<(), Failure> {
+        if self.file.is_dir() {
+            return store::inspect(&self.file, json);
+        }
+        if data::frames::is_frames(&self.file).map_err(|error| failure(&error))? {
+            return frames::inspect(&self.file, json);
+        }
         let found = data::inspect(&self.file).map_err(|error| failure(&error))?;
         if json {
             return put(serde_json::to_string(&found).expect("an inspection is plain data"));
@@ -158,7 +187,13 @@ impl Inspect {
 }
 
 impl Import {
-    fn run(self, json: bool) -> Result<(), Failure> {
+    fn run(self: Box<Self>, json: bool) -> Result<(), Failure> {
+        if self.to.extension().is_some_and(|ending| ending == "frames") {
+            return frames::import(self, json);
+        }
+        if self.to.extension().is_none() || self.to.is_dir() {
+            return store::import(&self, json);
+        }
         let table = self.source.one()?;
         if let Some(folder) = self.to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             output::folder(folder)?;
@@ -166,7 +201,8 @@ impl Import {
         let progress = Progress::start(json);
         let mut names = Alone { tick: table.tick };
         let mut tell = |rows, ts| progress.tell(rows, ts);
-        let done = data::import(&table.spec, &table.search, &mut names, &self.to, &mut tell);
+        let dbn = self.dbn.options(&table.spec);
+        let done = data::import_as(&table.spec, &table.search, &mut names, &self.to, &dbn, &mut tell);
         drop(progress);
         let done = done.map_err(|error| table.failure(&error))?;
         let to = self.to.display().to_string();
@@ -176,21 +212,26 @@ impl Import {
             return put(object);
         }
         say(format_args!("{to}: {} rows, {}", output::grouped(done.rows), range(&done.sources)));
-        for source in &done.sources {
-            let c = &source.counts;
-            let left = [
-                ("filtered", c.filtered),
-                ("outside the range", c.outside),
-                ("without a partner", c.unpaired),
-                ("one-sided", c.one_sided),
-                ("dropped as faulty", c.dropped.total()),
-                ("faulty and kept", c.accepted.total()),
-            ];
-            let told = left.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!(", {} {what}", output::grouped(*n)));
-            say(format_args!("  from {}: {} rows{}", source.path, output::grouped(c.rows), told.collect::<String>()));
-        }
+        show_sources(&done.sources);
         say(format_args!("  next: `starling data inspect {to}` prints the [[data]] table that reads it"));
         Ok(())
+    }
+}
+
+/// What became of the rows of files.
+fn show_sources(sources: &[SourceReport]) {
+    for source in sources {
+        let c = &source.counts;
+        let left = [
+            ("filtered", c.filtered),
+            ("outside the range", c.outside),
+            ("without a partner", c.unpaired),
+            ("one-sided", c.one_sided),
+            ("dropped as faulty", c.dropped.total()),
+            ("faulty and kept", c.accepted.total()),
+        ];
+        let told = left.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!(", {} {what}", output::grouped(*n)));
+        say(format_args!("  from {}: {} rows{}", source.path, output::grouped(c.rows), told.collect::<String>()));
     }
 }
 

@@ -123,6 +123,6 @@ fn a_check_counts_all_and_names_the_first_of_each() {
     let faults = object["tables"][0]["faults"].as_array().unwrap();
     let of = |name: &str| faults.iter().find(|f| f["fault"] == name).map(|f| f["count"].as_u64().unwrap());
     // Counted by hand from the rows above.
-    let counts = ["nan", "negative", "ohlc", "zero_volume", "crossed"].map(of);
-    assert_eq!(counts, [Some(1), Some(1), Some(1), Some(1), None], "{object:#}");
+    let counts = ["unsorted", "duplicate", "nan", "negative", "ohlc", "zero_volume", "crossed"].map(of);
+    assert_eq!(counts, [Some(1), Some(1), Some(1), Some(1), Some(1), Some(1), None], "{object:#}");
 }

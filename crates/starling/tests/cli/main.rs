@@ -5,6 +5,7 @@
 
 mod commands;
 mod configuration;
+mod data;
 mod input;
 mod interruption;
 mod journal;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use starling_core::UnixNanos;
 use starling_lab::data::{self, DataError, DataSpec, FaultCounts, Policy, SourceReport};
 use starling_market::feed::BATCH_MAX;
-use starling_market::quality::{self, Checker, FAULTS, Fault, Settings};
+use starling_market::quality::{self, Checker, FAULTS, Fault, Settings, Skew};
 
 use super::table::{Source, Table};
 use super::{Alone, moment, range};
@@ -100,6 +100,9 @@ struct Checked {
     /// Handed to strategies.
     events: u64,
     faults: Vec<Finding>,
+    /// From origin to receipt; none where the data has one stamp only, or rows out of order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skew: Option<Skew>,
     sources: Vec<SourceReport>,
     #[serde(skip)]
     notes: Vec<String>,
@@ -124,6 +127,14 @@ impl Checked {
                 format!("{} (at {}{more})", f.meaning, stamps.join(", "))
             });
             say(format_args!("  {:<6}  {:<wide$}  {count:>counts$}  {place}", f.effect.name(), f.fault));
+        }
+        if let Some(skew) = &self.skew {
+            let [least, median, most] = [skew.min_ns, skew.median_ns, skew.max_ns].map(|ns| ns as f64 / 1e6);
+            let (negative, drift) = (output::grouped(skew.negative), skew.drift_ns_per_s / 1e3);
+            say(format_args!(
+                "  receipt minus origin: {least:.3} ms to {most:.3} ms, median {median:.3} ms; {negative} received \
+                 before they happened; drift {drift:.3} us a second"
+            ));
         }
         match self.faults.is_empty() {
             true => say("  clean"),
@@ -208,12 +219,20 @@ fn check(table: &Table, progress: &Progress) -> Result<Checked, Failure> {
         faults.push(Finding { fault, effect: Effect::Note, count: found.count, meaning, first: None, at });
     }
     let (name, notes) = (table.name.clone(), table.notes.clone());
-    Ok(Checked { table: name, events: report.events, faults, sources, notes })
+    // One stamp for both is no measurement; and rows out of order are handed on at a stamp that is not their own.
+    let own_stamps = sources.iter().all(|s| s.counts.accepted.unsorted == 0);
+    let skew = report.skew.filter(|skew| own_stamps && (skew.min_ns, skew.max_ns) != (0, 0));
+    Ok(Checked { table: name, events: report.events, faults, skew, sources, notes })
 }
 
 impl Check {
     /// Checks all tables; one that cannot be read does not hide the next.
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        if self.source.path().is_file()
+            && data::frames::is_frames(self.source.path()).map_err(|e| super::failure(&e))?
+        {
+            return super::frames::check(self.source.path(), json);
+        }
         let tables = self.source.all()?;
         let progress = Progress::start(json);
         let (mut done, mut failures) = (Vec::new(), Vec::new());

@@ -78,6 +78,11 @@ impl Table {
 }
 
 impl Source {
+    /// The file or configuration.
+    pub(super) fn path(&self) -> &Path {
+        &self.source
+    }
+
     /// What the command line says about the table, as `--set` of a configuration takes it.
     fn fields(&self) -> Vec<(String, String)> {
         // In quotes, so that no text is taken for a number.

@@ -1,0 +1,283 @@
+//! How long a frame takes from the socket to a subscriber, what a burst and a slow subscriber do, and what a connection
+//! weighs. `cargo run --release -p starling-connect --example socket_speed [-- SECONDS]`
+//!
+//! A thread sends Binance trades over a loopback WebSocket on a schedule of 100,000 a second, in groups of 100 each
+//! millisecond; each carries in its number when it should have been sent, so that a stalled sender or reader shows
+//! (coordinated omission). Latency is from that moment until the subscriber's thread has the item.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use starling_connect::clock;
+use starling_connect::dialect::Dialect;
+use starling_connect::fanout::Door;
+use starling_connect::ingest::{Ingest, IngestLimits, Subscription};
+use starling_connect::lane::{Channel, Item, LaneLimits, LaneReader};
+use starling_connect::metrics::{Counter, Metrics};
+use starling_connect::session::{Retry, Session};
+use starling_connect::socket::{Endpoint, Trust, keep};
+use starling_connect::watch::SkewRule;
+use starling_core::{InstrumentId, Price};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_tungstenite::tungstenite::Message;
+
+const PER_SECOND: u64 = 100_000;
+const GROUP: u64 = 100;
+
+fn frame(id: u64) -> String {
+    format!(
+        r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":{id},"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}}}}"#
+    )
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Resident memory of this process, KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Sends `total` trades to whoever connects and subscribes, paced or as fast as it goes; ids from 1.
+fn serve(total: u64, paced: bool, began: Arc<AtomicU64>) -> u16 {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime().block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sender.send(listener.local_addr().unwrap().port()).unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            use futures_util::{SinkExt, StreamExt};
+            socket.next().await.unwrap().unwrap();
+            socket.send(Message::text(r#"{"result":null,"id":1}"#)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let start = Instant::now();
+            began.store(clock::now().get(), Ordering::Release);
+            let mut id = 0;
+            while id < total {
+                let due = start + Duration::from_nanos(id * 1_000_000_000 / PER_SECOND);
+                while paced && Instant::now() < due {
+                    let left = due - Instant::now();
+                    // A timer wheel of milliseconds is too coarse near the moment.
+                    if left > Duration::from_millis(2) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    } else {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                for _ in 0..GROUP.min(total - id) {
+                    id += 1;
+                    socket.feed(Message::text(frame(id))).await.unwrap();
+                }
+                socket.flush().await.unwrap();
+            }
+            // Until the client leaves.
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+    });
+    receiver.recv().unwrap()
+}
+
+struct Client {
+    door: Door,
+    metrics: Arc<Metrics>,
+    stop: watch::Sender<bool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+fn client(port: u16) -> Client {
+    let dialect = Dialect::named("binance-spot").unwrap();
+    let of = Subscription {
+        symbol: "BTCUSDT".into(),
+        instrument: InstrumentId(0),
+        tick: Price::parse(b"0.01").unwrap(),
+        channels: vec![Channel::Trade],
+    };
+    let metrics = Arc::new(Metrics::new("speed"));
+    let limits = IngestLimits { skew: SkewRule::Ignore, ..IngestLimits::default() };
+    let (mut ingest, door) = Ingest::new(dialect, vec![of], limits, Arc::clone(&metrics), clock::now()).unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let thread = std::thread::spawn(move || {
+        let endpoint = Endpoint {
+            stream: format!("ws://127.0.0.1:{port}/stream"),
+            rest: format!("http://127.0.0.1:{port}"),
+            trust: Trust::default(),
+        };
+        let mut session = Session::new(dialect, &ingest.topics(), Retry::default(), 1);
+        runtime().block_on(keep(&endpoint, &mut session, &mut ingest, None, stopped)).unwrap();
+    });
+    Client { door, metrics, stop, thread }
+}
+
+/// Latency of each item from when it was due, nanoseconds; and of the reader: from due to its receive stamp.
+fn measure(mut lane: LaneReader, total: u64, began: &AtomicU64) -> (Histogram<u64>, Histogram<u64>, u64) {
+    let (mut whole, mut reader) = (Histogram::new(3).unwrap(), Histogram::new(3).unwrap());
+    let (mut got, mut marked, mut last) = (0, 0, Instant::now());
+    while got + marked < total && last.elapsed() < Duration::from_secs(5) {
+        match lane.pop() {
+            Some(Item::Trade(trade)) => {
+                got += 1;
+                last = Instant::now();
+                // A group of trades is due when its first is.
+                let group = (trade.trade_id - 1) / GROUP * GROUP;
+                let due = began.load(Ordering::Acquire) + group * 1_000_000_000 / PER_SECOND;
+                whole.record(clock::now().get().saturating_sub(due).max(1)).unwrap();
+                reader.record(trade.ts_recv.get().saturating_sub(due).max(1)).unwrap();
+            }
+            Some(Item::Gap(gap)) => marked += gap.count,
+            _ => std::thread::yield_now(),
+        }
+    }
+    (whole, reader, got)
+}
+
+fn us(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1_000.0
+}
+
+fn run(name: &str, total: u64, slow: usize) {
+    let began = Arc::new(AtomicU64::new(0));
+    let port = serve(total, true, Arc::clone(&began));
+    let client = client(port);
+    // The ring is larger than usual, so that a machine with few cores shows its delays here instead of as gaps.
+    let lane = client.door.subscribe(LaneLimits { ring_max: 1 << 18, ..LaneLimits::default() }).unwrap();
+    // Subscribers that never read: the worst kind of slow.
+    let idle: Vec<LaneReader> = (0..slow).map(|_| client.door.subscribe(LaneLimits::default()).unwrap()).collect();
+    let (whole, reader, got) = measure(lane, total, &began);
+    println!(
+        "{name}: {got} of {total} at {PER_SECOND}/s; due to subscriber P50 {:.1} us P99 {:.1} us P99.9 {:.1} us; due to receive stamp P50 {:.1} us P99 {:.1} us",
+        us(&whole, 0.5),
+        us(&whole, 0.99),
+        us(&whole, 0.999),
+        us(&reader, 0.5),
+        us(&reader, 0.99),
+    );
+    client.stop.send_replace(true);
+    client.thread.join().unwrap();
+    drop(idle);
+}
+
+fn burst(total: u64) {
+    let began = Arc::new(AtomicU64::new(0));
+    let port = serve(total, false, Arc::clone(&began));
+    let client = client(port);
+    let mut lane = client.door.subscribe(LaneLimits::default()).unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&done);
+    let subscriber = std::thread::spawn(move || {
+        let (mut got, mut last, mut ordered) = (0u64, 0, true);
+        while !flag.load(Ordering::Relaxed) {
+            match lane.pop() {
+                Some(Item::Trade(trade)) => {
+                    ordered &= trade.trade_id > last;
+                    last = trade.trade_id;
+                    got += 1;
+                }
+                Some(_) => {}
+                None => std::thread::yield_now(),
+            }
+        }
+        (got, ordered, lane.stats().overflowed.load(Ordering::Relaxed))
+    });
+    while client.metrics.get(Counter::Frames) == 0 {
+        std::thread::yield_now();
+    }
+    let start = Instant::now();
+    while client.metrics.get(Counter::Frames) <= total && start.elapsed() < Duration::from_secs(30) {
+        std::thread::yield_now();
+    }
+    let took = start.elapsed() - Duration::from_millis(200);
+    std::thread::sleep(Duration::from_millis(50));
+    done.store(true, Ordering::Relaxed);
+    let (got, ordered, overflowed) = subscriber.join().unwrap();
+    println!(
+        "burst: {total} frames over the socket in {:.3} s ({:.0}/s); {got} delivered, in order: {ordered}; {overflowed} found no room and lie in a gap",
+        took.as_secs_f64(),
+        total as f64 / took.as_secs_f64(),
+    );
+    client.stop.send_replace(true);
+    client.thread.join().unwrap();
+}
+
+/// Without the socket: what the ingest alone takes in, decode to lane.
+fn ingest_only(total: u64) {
+    let dialect = Dialect::named("binance-spot").unwrap();
+    let of = Subscription {
+        symbol: "BTCUSDT".into(),
+        instrument: InstrumentId(0),
+        tick: Price::parse(b"0.01").unwrap(),
+        channels: vec![Channel::Trade],
+    };
+    let limits = IngestLimits { skew: SkewRule::Ignore, ..IngestLimits::default() };
+    let metrics = Arc::new(Metrics::new("burst"));
+    let (mut ingest, door) = Ingest::new(dialect, vec![of], limits, metrics, clock::now()).unwrap();
+    let mut lane = door.subscribe(LaneLimits::default()).unwrap();
+    ingest.tick(clock::now());
+    let frames: Vec<String> = (1..=total).map(frame).collect();
+    let done = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&done);
+    let subscriber = std::thread::spawn(move || {
+        let mut got = 0u64;
+        while !flag.load(Ordering::Relaxed) {
+            got += u64::from(matches!(lane.pop(), Some(Item::Trade(_))));
+        }
+        while let Some(item) = lane.pop() {
+            got += u64::from(matches!(item, Item::Trade(_)));
+        }
+        (got, lane.stats().overflowed.load(Ordering::Relaxed))
+    });
+    let start = Instant::now();
+    for frame in &frames {
+        ingest.frame(frame.as_bytes(), clock::now());
+    }
+    let took = start.elapsed();
+    std::thread::sleep(Duration::from_millis(20));
+    done.store(true, Ordering::Relaxed);
+    let (got, overflowed) = subscriber.join().unwrap();
+    println!(
+        "ingest alone: {:.0} ns a frame, {:.2} million a second; {got} delivered, {overflowed} found no room",
+        took.as_nanos() as f64 / total as f64,
+        total as f64 / took.as_secs_f64() / 1e6,
+    );
+}
+
+fn memory() {
+    const CONNECTIONS: u64 = 20;
+    let before = resident();
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let client = client(serve(5_000, false, Arc::default()));
+        let lane = client.door.subscribe(LaneLimits::default()).unwrap();
+        clients.push((client, lane));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let grown = resident().saturating_sub(before);
+    println!(
+        "memory: {:.2} MB a connection, its server's end and both threads included",
+        grown as f64 / 1024.0 / CONNECTIONS as f64
+    );
+    for (client, _lane) in clients {
+        client.stop.send_replace(true);
+        client.thread.join().unwrap();
+    }
+}
+
+fn main() {
+    let seconds: u64 = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(5);
+    memory();
+    run("one subscriber", seconds * PER_SECOND, 0);
+    run("and a slow one", seconds * PER_SECOND, 1);
+    run("one subscriber", seconds * PER_SECOND, 0);
+    run("and a slow one", seconds * PER_SECOND, 1);
+    ingest_only(1_000_000);
+    burst(1_000_000);
+}

@@ -1,0 +1,303 @@
+//! A recording held in memory, frame by frame, with the stream each belongs to.
+//!
+//! It reads our frame files, lines of `nanoseconds text` and cryptofeed's raw files, plain or gzipped; several files are
+//! one tape in the order they are given. Invariants: a frame's bytes are those of the recording; stamps never step back
+//! (a frame that does takes the stamp before it). A frame of no known stream is counted and left out.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use hyper::body::Bytes;
+use starling_core::time::UnixNanos;
+use starling_market::frames::{self, Capture, Direction, Frame, LINE_BYTES_MAX};
+
+/// Bytes of a tape at most.
+pub const TAPE_BYTES_MAX: usize = 4 << 30;
+
+/// A file that is no recording.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TapeError {
+    /// It cannot be read.
+    #[error("{path}: {cause}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It is damaged, or something else.
+    #[error("{path}: {cause}")]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// Nothing in it can be streamed.
+    #[error("{0} holds no frame of a stream: record one with `starling data record`, or name another file")]
+    Empty(String),
+    /// It is too large to be held.
+    #[error("the recordings have more than {TAPE_BYTES_MAX} bytes: replay them one after the other")]
+    TooLarge,
+}
+
+/// What a frame of a tape is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// A message of the stream with this number.
+    Stream(u32),
+    /// A book snapshot that REST answered, of the symbol with this number.
+    Snapshot(u32),
+}
+
+/// One frame.
+#[derive(Debug, Clone)]
+pub struct TapeFrame {
+    /// When it was received.
+    pub ts: UnixNanos,
+    /// What it is.
+    pub piece: Piece,
+    /// The message itself, without the wrapper of a combined stream.
+    pub data: Bytes,
+}
+
+/// A recording.
+#[derive(Debug, Default)]
+pub struct Tape {
+    /// Its frames, in order.
+    pub frames: Vec<TapeFrame>,
+    /// Names of streams, by number.
+    pub streams: Vec<String>,
+    /// Symbols in upper case, by number.
+    pub symbols: Vec<String>,
+    /// The recorded `exchangeInfo`, if there was one.
+    pub exchange_info: Option<Bytes>,
+    /// Frames left out: confirmations, answers, streams without a name.
+    pub left_out: u64,
+    numbers: BTreeMap<String, u32>,
+    bytes: usize,
+}
+
+impl Tape {
+    /// Reads some files.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, TapeError> {
+        let mut tape = Self::default();
+        for path in paths {
+            tape.read(path)?;
+        }
+        if tape.frames.iter().all(|frame| matches!(frame.piece, Piece::Snapshot(_))) {
+            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            return Err(TapeError::Empty(names.join(", ")));
+        }
+        Ok(tape)
+    }
+
+    fn read(&mut self, path: &Path) -> Result<(), TapeError> {
+        let io = |cause| TapeError::Io { path: path.to_owned(), cause };
+        let form = |cause: String| TapeError::Form { path: path.to_owned(), cause };
+        let mut file = BufReader::new(File::open(path).map_err(io)?);
+        let gzip = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+        if gzip {
+            let text = BufReader::new(flate2::bufread::MultiGzDecoder::new(file));
+            return self.read_lines(text, io, form);
+        }
+        let start = file.fill_buf().map_err(io)?;
+        // Captures are text; a frame file's first bytes are its magic.
+        let is_text = start.first().is_some_and(|b| b.is_ascii_digit())
+            || [&b"http"[..], b"ws", b"configuration"].iter().any(|word| start.starts_with(word));
+        if is_text {
+            return self.read_lines(file, io, form);
+        }
+        let mut reader = frames::Reader::open(file).map_err(|e| form(e.to_string()))?;
+        while let Some(block) = reader.next_block().map_err(|e| form(e.to_string()))? {
+            for frame in block.frames() {
+                self.push(&frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_lines(
+        &mut self,
+        mut text: impl BufRead,
+        io: impl Fn(io::Error) -> TapeError,
+        form: impl Fn(String) -> TapeError,
+    ) -> Result<(), TapeError> {
+        let (mut capture, mut line) = (Capture::new(), Vec::new());
+        loop {
+            line.clear();
+            let read = text.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).map_err(&io)?;
+            if read == 0 {
+                return Ok(());
+            }
+            if read > LINE_BYTES_MAX {
+                return Err(form(format!("a line has more than {LINE_BYTES_MAX} bytes")));
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            if let Some(captured) = capture.line(line).map_err(|e| form(e.to_string()))? {
+                self.push(&captured.frame(0))?;
+            }
+        }
+    }
+
+    fn push(&mut self, frame: &Frame<'_>) -> Result<(), TapeError> {
+        let known = match frame.direction {
+            Direction::Received if is_snapshot(frame.bytes) => self.owner_of(frame.bytes).map(Piece::Snapshot),
+            Direction::Received => self.stream_of(frame.bytes).map(Piece::Stream),
+            Direction::Answer if frame.subject.contains("/exchangeInfo") => {
+                self.exchange_info = Some(Bytes::copy_from_slice(frame.bytes));
+                return Ok(());
+            }
+            Direction::Answer if is_snapshot(frame.bytes) => {
+                let symbol = frame.subject.split(['?', '&']).find_map(|part| part.strip_prefix("symbol="));
+                symbol.map(|symbol| Piece::Snapshot(self.symbol(&symbol.to_uppercase())))
+            }
+            _ => None,
+        };
+        let Some(piece) = known else {
+            self.left_out += 1;
+            return Ok(());
+        };
+        let data = &frame.bytes[data_of(frame.bytes)];
+        self.bytes += data.len();
+        if self.bytes > TAPE_BYTES_MAX {
+            return Err(TapeError::TooLarge);
+        }
+        let ts = self.frames.last().map_or(frame.ts_recv, |last| last.ts.max(frame.ts_recv));
+        self.frames.push(TapeFrame { ts, piece, data: Bytes::copy_from_slice(data) });
+        Ok(())
+    }
+
+    fn symbol(&mut self, symbol: &str) -> u32 {
+        let at = self.symbols.iter().position(|s| s == symbol).unwrap_or_else(|| {
+            self.symbols.push(symbol.to_owned());
+            self.symbols.len() - 1
+        });
+        u32::try_from(at).expect("fewer symbols than 2^32")
+    }
+
+    /// The number of the stream a message belongs to.
+    fn stream_of(&mut self, frame: &[u8]) -> Option<u32> {
+        let name = match wrapper(frame) {
+            Some((name, _)) => std::str::from_utf8(&frame[name]).ok()?.to_owned(),
+            None => name_of(frame)?,
+        };
+        if let Some(number) = self.numbers.get(&name) {
+            return Some(*number);
+        }
+        let symbol = name.split_once('@')?.0.to_uppercase();
+        self.symbol(&symbol);
+        let number = u32::try_from(self.streams.len()).expect("fewer streams than 2^32");
+        self.streams.push(name.clone());
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+
+    /// Whose snapshot it is where the recording does not say: the symbol whose changes were numbered closest to it.
+    fn owner_of(&self, snapshot: &[u8]) -> Option<u32> {
+        let id = number_after(snapshot, b"\"lastUpdateId\":")?;
+        let mut best: Option<(u64, u32)> = None;
+        for frame in self.frames.iter().rev().take(10_000) {
+            let Piece::Stream(stream) = frame.piece else { continue };
+            let name = &self.streams[stream as usize];
+            if let (true, Some(last)) = (name.contains("@depth"), number_after(&frame.data, b"\"u\":")) {
+                let symbol = name.split_once('@')?.0.to_uppercase();
+                let at = self.symbols.iter().position(|s| *s == symbol)?;
+                let apart = last.abs_diff(id);
+                if best.is_none_or(|(least, _)| apart < least) {
+                    best = Some((apart, u32::try_from(at).ok()?));
+                }
+            }
+        }
+        best.map(|(_, at)| at)
+    }
+
+    /// The symbol of a stream, by number.
+    #[must_use]
+    pub fn symbol_of(&self, stream: u32) -> Option<u32> {
+        let symbol = self.streams[stream as usize].split_once('@')?.0.to_uppercase();
+        self.symbols.iter().position(|s| *s == symbol).and_then(|at| u32::try_from(at).ok())
+    }
+}
+
+fn is_snapshot(frame: &[u8]) -> bool {
+    frame.trim_ascii_start().starts_with(b"{\"lastUpdateId\":")
+}
+
+/// The ranges of name and message of `{"stream":"NAME","data":MESSAGE}`.
+fn wrapper(frame: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let start = b"{\"stream\":\"".len();
+    let rest = frame.strip_prefix(b"{\"stream\":\"")?;
+    let name = rest.iter().position(|b| *b == b'"')?;
+    let data = rest[name..].strip_prefix(b"\",\"data\":")?;
+    let from = frame.len() - data.len();
+    let end = frame.trim_ascii_end().len();
+    (frame[..end].ends_with(b"}") && end > from).then_some((start..start + name, from..end - 1))
+}
+
+fn data_of(frame: &[u8]) -> Range<usize> {
+    wrapper(frame).map_or(0..frame.len(), |(_, data)| data)
+}
+
+/// The stream of a message that came without a wrapper.
+fn name_of(frame: &[u8]) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_slice(frame).ok()?;
+    let symbol = message["s"].as_str()?.to_lowercase();
+    let channel = match message["e"].as_str() {
+        Some("depthUpdate") => "depth@100ms".to_owned(),
+        Some("kline") => format!("kline_{}", message["k"]["i"].as_str()?),
+        Some(event) => event.to_owned(),
+        None if message.get("u").is_some() && message.get("B").is_some() => "bookTicker".to_owned(),
+        None => return None,
+    };
+    Some(format!("{symbol}@{channel}"))
+}
+
+fn number_after(text: &[u8], key: &[u8]) -> Option<u64> {
+    let at = text.windows(key.len()).position(|window| window == key)? + key.len();
+    let digits = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+    std::str::from_utf8(&text[at..at + digits]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn wrapped_and_bare_messages_name_their_streams() {
+        let lines = [
+            r#"1723161253937085768 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":5,"u":7,"b":[],"a":[]}}"#,
+            r#"1723161253937085769 {"u":8,"s":"BTCUSDT","b":"1","B":"3","a":"2","A":"1"}"#,
+            r#"1723161253937085769 {"lastUpdateId":6,"bids":[],"asks":[]}"#,
+            r#"1723161253937085760 {"e":"trade","E":1,"s":"ETHUSDT","t":1,"p":"1","q":"1","T":1,"m":true}"#,
+            r#"1723161253937085770 {"result":null,"id":1}"#,
+        ];
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(lines.join("\n").as_bytes()).unwrap();
+        let tape = Tape::open(&[file.path().to_owned()]).unwrap();
+        assert_eq!(tape.streams, ["btcusdt@depth@100ms", "btcusdt@bookTicker", "ethusdt@trade"]);
+        assert_eq!(tape.symbols, ["BTCUSDT", "ETHUSDT"]);
+        let pieces: Vec<Piece> = tape.frames.iter().map(|f| f.piece).collect();
+        assert_eq!(pieces, [Piece::Stream(0), Piece::Stream(1), Piece::Snapshot(0), Piece::Stream(2)]);
+        assert!(tape.frames[0].data.starts_with(b"{\"e\":\"depthUpdate\"") && tape.frames[0].data.ends_with(b"[]}"));
+        assert_eq!(tape.frames[3].ts, UnixNanos::new(1_723_161_253_937_085_769), "stamps never step back");
+        assert_eq!(tape.left_out, 1);
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused_by_name() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"1723161253937085770 {\"result\":null,\"id\":1}\n").unwrap();
+        assert!(matches!(Tape::open(&[file.path().to_owned()]), Err(TapeError::Empty(_))));
+        file.write_all(b"hello\n").unwrap();
+        let error = Tape::open(&[file.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(matches!(Tape::open(&[PathBuf::from("/nowhere")]), Err(TapeError::Io { .. })));
+    }
+}
