@@ -83,6 +83,12 @@ impl<M> Outbox<M> {
         self.waiting.drain(..)
     }
 
+    /// Takes over what waits in another, each message in a wrapper.
+    pub fn absorb<N>(&mut self, other: Outbox<N>, wrap: impl Fn(N) -> M) {
+        let wrapped = |Outgoing { to, priority, message }| Outgoing { to, priority, message: wrap(message) };
+        self.waiting.extend(other.waiting.into_iter().map(wrapped));
+    }
+
     /// How much waits.
     #[must_use]
     pub fn len(&self) -> usize {
