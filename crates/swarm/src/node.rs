@@ -728,8 +728,8 @@ impl<C: Component> Node<C> {
     }
 
     fn tell_members(&mut self, now: UnixNanos) {
-        let members = self.view().members().to_vec();
-        self.act(now, |component, now, out, events| component.on_members(now, &members, out, events));
+        let topology = self.view().topology().clone();
+        self.act(now, |component, now, out, events| component.on_members(now, topology.members(), out, events));
     }
 
     /// Writes what membership says, and follows a new view.

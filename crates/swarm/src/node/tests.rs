@@ -161,7 +161,7 @@ fn full_custody_takes_no_broadcast_on_that_must_go_on() {
     sends(&mut node);
     let sequence = CUSTODY_MAX as u64;
     let (header, bytes) = frame(OTHER, To::All, sequence);
-    let bytes = Header { floor: sequence, ..header }.encode(&decode(&bytes).unwrap().1.to_vec()).unwrap();
+    let bytes = Header { floor: sequence, ..header }.encode(&decode(&bytes).unwrap().1).unwrap();
     node.on_frame(START, OTHER, &bytes);
     assert_eq!((sends(&mut node).len(), node.component().heard.len()), (0, 0));
     let had = FrameId { origin: OTHER, class: Class::Once, sequence: 0, to: To::One(AgentId(3)) };
