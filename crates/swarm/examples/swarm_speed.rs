@@ -1,5 +1,5 @@
 //! What the layer of frames costs: a message within a process, an agent's start, an idle agent's memory, a broadcast to
-//! a hundred thousand. `cargo run --release -p starling-swarm --example swarm_speed`
+//! a hundred thousand, a leader's death. `cargo run --release -p starling-swarm --example swarm_speed`
 //!
 //! One thread, one transport; time is counted from the component that speaks to the component that hears, through
 //! codec, window, mailbox and acknowledgement. Memory is what the process grew by (VmRSS), shared tables included.
@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::process::Command;
 use std::time::Instant;
 
 use serde::de::Visitor;
@@ -19,7 +20,7 @@ use starling_swarm::id::AgentId;
 use starling_swarm::membership::Founding;
 use starling_swarm::node::{Config, Delivery, Node};
 use starling_swarm::topology::Shape;
-use starling_swarm::transport::{InProcess, receive_all, send_all};
+use starling_swarm::transport::{InProcess, SendError, Transport, receive_all, send_all};
 
 const ROUNDS: usize = 21;
 const MESSAGES: usize = 20_000;
@@ -83,6 +84,8 @@ struct Swarm {
     nodes: Vec<Node<Ear>>,
     transport: InProcess,
     awake: VecDeque<usize>,
+    now: UnixNanos,
+    dead: Option<usize>,
 }
 
 impl Swarm {
@@ -94,7 +97,7 @@ impl Swarm {
             Node::found(START, agent, Ear::default(), config, &founding)
         };
         let nodes = (0..agents).map(AgentId).map(spawn).collect();
-        Self { nodes, transport, awake: VecDeque::new() }
+        Self { nodes, transport, awake: VecDeque::new(), now: START, dead: None }
     }
 
     fn send(&mut self, by: usize, to: To, word: &[u8]) {
@@ -105,38 +108,50 @@ impl Swarm {
         self.awake.push_back(by);
     }
 
-    /// All start their heartbeats.
-    fn wake(&mut self) {
+    /// Time is `now`: all that fell due is done, and frames are carried until none is left.
+    fn pass(&mut self, now: UnixNanos) {
+        self.now = now;
         for at in 0..self.nodes.len() {
-            self.nodes[at].on_time(START);
-            self.awake.push_back(at);
-        }
-    }
-
-    /// Lets time pass until `by` has every receipt; how much.
-    fn confirm(&mut self, by: usize) -> u64 {
-        let mut now = START;
-        while self.nodes[by].pending() > 0 {
-            now = now.saturating_add(100 * MILLISECOND);
-            for at in 0..self.nodes.len() {
-                if now >= self.nodes[at].next_due() {
-                    self.nodes[at].on_time(now);
-                    self.awake.push_back(at);
-                }
+            if self.is_alive(at) && now >= self.nodes[at].next_due() {
+                self.nodes[at].on_time(now);
+                self.awake.push_back(at);
             }
-            self.settle();
         }
-        now.since(START)
+        self.settle();
     }
 
-    /// Carries frames until none is left.
+    /// Lets time pass in steps of 100 ms until `done`; how many milliseconds.
+    fn pass_until(&mut self, done: impl Fn(&Self) -> bool) -> u64 {
+        let start = self.now;
+        while !done(self) {
+            self.pass(self.now.saturating_add(100 * MILLISECOND));
+        }
+        self.now.since(start) / MILLISECOND
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.transport.close(AgentId(at as u32));
+        self.dead = Some(at);
+    }
+
+    fn is_alive(&self, at: usize) -> bool {
+        self.dead != Some(at)
+    }
+
     fn settle(&mut self) {
         while let Some(at) = self.awake.pop_front() {
-            receive_all(&mut self.nodes[at], START, &mut self.transport);
+            receive_all(&mut self.nodes[at], self.now, &mut self.transport);
             while let Some(parcel) = self.nodes[at].poll_send() {
-                let to = parcel.to;
-                if starling_swarm::transport::Transport::send(&mut self.transport, AgentId(at as u32), parcel).is_ok() {
-                    self.awake.push_back(to.0 as usize);
+                let to = parcel.to.0 as usize;
+                match self.transport.send(AgentId(at as u32), parcel) {
+                    Ok(()) => self.awake.push_back(to),
+                    Err(SendError::Full(parcel)) => {
+                        // The addressee first.
+                        self.nodes[at].put_back(parcel);
+                        self.awake.extend([to, at]);
+                        break;
+                    }
+                    Err(_) => {}
                 }
             }
         }
@@ -177,46 +192,86 @@ fn resident() -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
+/// What is measured, each in a process of its own, so that no memory of the last is left.
+const WORKLOADS: [&str; 9] = [
+    "message",
+    "idle-tree",
+    "idle-ring",
+    "idle-star",
+    "idle-mesh",
+    "broadcast",
+    "death-100",
+    "death-1000",
+    "death-4000",
+];
+
 fn main() {
-    for (name, delivery) in [("exactly once, acknowledged", Delivery::Once), ("at most once", Delivery::Best)] {
-        for bytes in [16, 256, 4096] {
-            println!("message of {bytes} B, {name}: {:.0} ns", message(bytes, delivery));
+    let Some(workload) = std::env::args().nth(1) else {
+        let program = std::env::current_exe().unwrap();
+        for workload in WORKLOADS {
+            assert!(Command::new(&program).arg(workload).status().unwrap().success(), "{workload}");
         }
-    }
-    println!();
-    for shape in [Shape::Hierarchical, Shape::Ring, Shape::Star] {
-        let before = resident();
-        let start = Instant::now();
-        let mut swarm = Swarm::found(shape, AGENTS, Config::default());
-        let spawn = start.elapsed().as_nanos() as f64 / f64::from(AGENTS);
-        let idle = (resident() - before) / AGENTS as usize;
-        let start = Instant::now();
-        swarm.wake();
-        swarm.settle();
-        let beats = start.elapsed();
-        let beating = (resident() - before) / AGENTS as usize;
-        println!("{shape:?} of {AGENTS}: spawn {spawn:.0} ns, {idle} B each, {beating} B once all have beaten");
-        println!("  a round of heartbeats over {} edges: {beats:?}", shape.edge_count(AGENTS as usize));
-        if shape == Shape::Hierarchical {
-            let start = Instant::now();
-            swarm.send(77_777, To::All, &[7; 256]);
-            swarm.settle();
-            let told = start.elapsed();
-            assert!(swarm.nodes.iter().filter(|node| node.component().words == 1).count() == AGENTS as usize - 1);
-            let start = Instant::now();
-            let later = swarm.confirm(77_777) / MILLISECOND;
-            let confirmed = start.elapsed();
-            let conferring = (resident() - before) / AGENTS as usize;
-            println!(
-                "  one tells all: {told:?}; every receipt {later} ms of virtual time later, {confirmed:?} of ours"
-            );
-            println!("  {conferring} B each afterwards");
+        return;
+    };
+    match workload.as_str() {
+        "message" => {
+            for (name, delivery) in [("exactly once", Delivery::Once), ("at most once", Delivery::Best)] {
+                let nanos = [16, 256, 4096].map(|bytes| message(bytes, delivery));
+                println!(
+                    "message {name}: 16 B {:.0} ns, 256 B {:.0} ns, 4096 B {:.0} ns",
+                    nanos[0], nanos[1], nanos[2]
+                );
+            }
         }
+        "idle-tree" => idle(Shape::Hierarchical, AGENTS),
+        "idle-ring" => idle(Shape::Ring, AGENTS),
+        "idle-star" => idle(Shape::Star, AGENTS),
+        // A mesh has a record of each neighbour at each agent, so its natural size is small.
+        "idle-mesh" => idle(Shape::Mesh, 1_200),
+        "broadcast" => broadcast(AGENTS),
+        _ => death(workload.strip_prefix("death-").and_then(|n| n.parse().ok()).expect("a workload of the list")),
     }
-    // A mesh has a neighbour's record for each pair: its natural size is small.
+}
+
+/// Agents without work: what their start takes, and what they weigh.
+fn idle(shape: Shape, agents: u32) {
+    let (before, start) = (resident(), Instant::now());
+    let mut swarm = Swarm::found(shape, agents, Config::default());
+    let spawn = start.elapsed().as_nanos() as f64 / f64::from(agents);
+    let idle = (resident() - before) / agents as usize;
+    let start = Instant::now();
+    swarm.pass(START);
+    let beats = start.elapsed();
+    let beating = (resident() - before) / agents as usize;
+    println!("{shape:?} of {agents}: spawn {spawn:.0} ns; {idle} B each, {beating} B once all have beaten ({beats:?})");
+}
+
+/// One tells all, in a tree, and gets a receipt of each.
+fn broadcast(agents: u32) {
     let before = resident();
-    let mut swarm = Swarm::found(Shape::Mesh, 1_200, Config::default());
-    swarm.wake();
+    let mut swarm = Swarm::found(Shape::Hierarchical, agents, Config::default());
+    swarm.pass(START);
+    let (by, start) = (agents as usize * 7 / 9, Instant::now());
+    swarm.send(by, To::All, &[7; 256]);
     swarm.settle();
-    println!("Mesh of 1200: {} B each once all have beaten", (resident() - before) / 1_200);
+    let told = start.elapsed();
+    assert!(swarm.nodes.iter().filter(|node| node.component().words == 1).count() == agents as usize - 1);
+    let virtually = swarm.pass_until(|swarm| swarm.nodes[by].pending() == 0);
+    let each = (resident() - before) / agents as usize;
+    println!(
+        "one tells all of {agents}: {told:?}; the last receipt {virtually} ms of virtual time later; {each} B each"
+    );
+}
+
+/// The leader of a tree dies, and all agree on the next.
+fn death(agents: u32) {
+    let before = resident();
+    let mut swarm = Swarm::found(Shape::Hierarchical, agents, Config::default());
+    swarm.pass_until(|swarm| swarm.now.since(START) >= 6_000 * MILLISECOND);
+    swarm.kill(0);
+    let start = Instant::now();
+    let virtually = swarm.pass_until(|swarm| swarm.nodes[1..].iter().all(|node| node.leader() == Some(AgentId(1))));
+    let took = start.elapsed();
+    let each = (resident() - before) / agents as usize;
+    println!("the leader of {agents} dies: the next {virtually} ms later, {took:?} of computing, {each} B each");
 }

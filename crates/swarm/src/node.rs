@@ -142,7 +142,7 @@ pub struct Counters {
     pub carried: u64,
     /// Frames of others without a way on, or at the end of their hops.
     pub unroutable: u64,
-    /// Frames and messages that did not parse.
+    /// Frames and messages that did not parse, and rosters too long to be believed.
     pub malformed: u64,
     /// Addressees a message was given up for: they were down when the window was full.
     pub abandoned: u64,
@@ -403,10 +403,10 @@ impl<C: Component> Node<C> {
                 self.membership.on_beat(now, from, fingerprint);
                 true
             }),
-            Class::Roster => Roster::decode(payload).is_ok_and(|roster| {
-                self.membership.on_roster(now, from, &roster);
-                true
-            }),
+            Class::Roster => {
+                let taken = Roster::decode(payload).and_then(|roster| self.membership.on_roster(now, from, &roster));
+                taken.is_ok()
+            }
             Class::Join => {
                 self.membership.on_join(now, from);
                 true

@@ -161,7 +161,7 @@ fn full_custody_takes_no_broadcast_on_that_must_go_on() {
     sends(&mut node);
     let sequence = CUSTODY_MAX as u64;
     let (header, bytes) = frame(OTHER, To::All, sequence);
-    let bytes = Header { floor: sequence, ..header }.encode(&decode(&bytes).unwrap().1).unwrap();
+    let bytes = Header { floor: sequence, ..header }.encode(decode(&bytes).unwrap().1).unwrap();
     node.on_frame(START, OTHER, &bytes);
     assert_eq!((sends(&mut node).len(), node.component().heard.len()), (0, 0));
     let had = FrameId { origin: OTHER, class: Class::Once, sequence: 0, to: To::One(AgentId(3)) };
@@ -205,7 +205,7 @@ fn a_stranger_is_not_acknowledged_until_the_roster_names_it() {
     node.on_frame(START, OTHER, &bytes);
     assert!(sends(&mut node).iter().all(|s| s.1.class != Class::Ack));
     let mut roster = node.roster().clone();
-    roster.merge(&Roster::new(Shape::Mesh, [AgentId(9)]));
+    roster.merge(&Roster::new(Shape::Mesh, [AgentId(9)])).unwrap();
     let header = Header { class: Class::Roster, ..frame(OTHER, To::One(ME), 0).0 };
     node.on_frame(START, OTHER, &header.encode(&roster.encode()).unwrap());
     node.on_frame(START, OTHER, &bytes);
