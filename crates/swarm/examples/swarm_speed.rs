@@ -193,13 +193,14 @@ fn resident() -> usize {
 }
 
 /// What is measured, each in a process of its own, so that no memory of the last is left.
-const WORKLOADS: [&str; 9] = [
+const WORKLOADS: [&str; 10] = [
     "message",
     "idle-tree",
     "idle-ring",
     "idle-star",
     "idle-mesh",
-    "broadcast",
+    "broadcast-once",
+    "broadcast-best",
     "death-100",
     "death-1000",
     "death-4000",
@@ -228,7 +229,8 @@ fn main() {
         "idle-star" => idle(Shape::Star, AGENTS),
         // A mesh has a record of each neighbour at each agent, so its natural size is small.
         "idle-mesh" => idle(Shape::Mesh, 1_200),
-        "broadcast" => broadcast(AGENTS),
+        "broadcast-once" => broadcast(AGENTS, Delivery::Once),
+        "broadcast-best" => broadcast(AGENTS, Delivery::Best),
         _ => death(workload.strip_prefix("death-").and_then(|n| n.parse().ok()).expect("a workload of the list")),
     }
 }
@@ -246,21 +248,22 @@ fn idle(shape: Shape, agents: u32) {
     println!("{shape:?} of {agents}: spawn {spawn:.0} ns; {idle} B each, {beating} B once all have beaten ({beats:?})");
 }
 
-/// One tells all, in a tree, and gets a receipt of each.
-fn broadcast(agents: u32) {
+/// One tells all, in a tree; if that is promised once, it gets a receipt of each.
+fn broadcast(agents: u32, delivery: Delivery) {
     let before = resident();
-    let mut swarm = Swarm::found(Shape::Hierarchical, agents, Config::default());
+    let config = Config { delivery: [delivery; 4], ..Config::default() };
+    let mut swarm = Swarm::found(Shape::Hierarchical, agents, config);
     swarm.pass(START);
     let (by, start) = (agents as usize * 7 / 9, Instant::now());
     swarm.send(by, To::All, &[7; 256]);
     swarm.settle();
     let told = start.elapsed();
     assert!(swarm.nodes.iter().filter(|node| node.component().words == 1).count() == agents as usize - 1);
+    // Virtual milliseconds.
     let virtually = swarm.pass_until(|swarm| swarm.nodes[by].pending() == 0);
     let each = (resident() - before) / agents as usize;
-    println!(
-        "one tells all of {agents}: {told:?}; the last receipt {virtually} ms of virtual time later; {each} B each"
-    );
+    let name = if delivery == Delivery::Once { "exactly once" } else { "at most once" };
+    println!("one tells all of {agents}, {name}: {told:?}; all receipts {virtually} ms later; {each} B each");
 }
 
 /// The leader of a tree dies, and all agree on the next.

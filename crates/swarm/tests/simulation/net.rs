@@ -13,8 +13,12 @@ use crate::world::{Fault, Links, Plan, Tally, World};
 
 /// Two seconds of faults with 20 letters, then calm.
 fn storm(seed: u64, shape: Shape) {
-    let mut world = World::new(Plan::draw(seed, shape), |_, _| Postbox::default());
-    let mut prng = Prng::new(seed);
+    weather(Plan::draw(seed, shape));
+}
+
+fn weather(plan: Plan) {
+    let mut prng = Prng::new(plan.seed);
+    let mut world = World::new(plan, |_, _| Postbox::default());
     let mut sent = Vec::new();
     for _ in 0..20 {
         world.run_for(100 * MILLISECOND);
@@ -64,6 +68,18 @@ fn storm_ring() {
 #[test]
 fn storm_star() {
     sweep("storm_star", seeds(1_000), |seed| storm(seed, Shape::Star));
+}
+
+/// Ten times the size, where the degree of a node leaves that to the machine.
+#[test]
+fn storm_of_three_hundred() {
+    sweep("storm_of_three_hundred", seeds(2).min(50), |seed| {
+        for shape in [Shape::Hierarchical, Shape::Star] {
+            let mut plan = Plan { members: 300, ..Plan::draw(seed, shape) };
+            plan.faults.retain(|(_, fault)| !matches!(fault, Fault::Reshape(Shape::Mesh)));
+            weather(plan);
+        }
+    });
 }
 
 /// Less than a third lies to each addressee apart, or is silent: letters of the honest come as ever.
