@@ -3,6 +3,8 @@
 //! Invariant: a component's answer depends on its state, the message and the time it is told, on nothing else. It never
 //! waits; it says when it wants to be woken.
 
+pub mod pair;
+
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -102,7 +104,7 @@ impl<M> Outbox<M> {
     }
 }
 
-/// A protocol of a swarm, as one agent runs it.
+/// A protocol of a swarm, as one agent runs it. Several live in one node as a [`pair::Pair`].
 pub trait Component {
     /// What its instances say to each other.
     type Message: Serialize + DeserializeOwned + fmt::Debug + Clone;

@@ -19,6 +19,5 @@ pub mod mailbox;
 pub mod membership;
 pub mod message;
 pub mod node;
-pub mod pair;
 pub mod topology;
 pub mod transport;
