@@ -15,6 +15,7 @@
 
 pub mod component;
 pub mod id;
+pub mod identity;
 pub mod mailbox;
 pub mod membership;
 pub mod message;
