@@ -14,6 +14,7 @@
 //! ```
 
 pub mod component;
+pub mod consensus;
 pub mod id;
 pub mod identity;
 pub mod mailbox;
