@@ -14,7 +14,9 @@
 //! ```
 
 pub mod component;
+pub mod consensus;
 pub mod id;
+pub mod identity;
 pub mod mailbox;
 pub mod membership;
 pub mod message;
