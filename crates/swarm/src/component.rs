@@ -25,7 +25,7 @@ pub enum Priority {
 }
 
 /// To whom a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum To {
     /// One agent, over as many edges as it takes.
     One(AgentId),
@@ -54,6 +54,11 @@ impl<M> Default for Outbox<M> {
     fn default() -> Self {
         Self { waiting: Vec::new() }
     }
+}
+
+impl Priority {
+    /// Every class, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Normal, Self::Bulk];
 }
 
 impl<M> Outbox<M> {

@@ -15,3 +15,9 @@
 
 pub mod component;
 pub mod id;
+pub mod mailbox;
+pub mod membership;
+pub mod message;
+pub mod node;
+pub mod topology;
+pub mod transport;

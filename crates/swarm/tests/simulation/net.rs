@@ -1,0 +1,238 @@
+//! Delivery, views and leaders, under a component that only counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use starling_core::UnixNanos;
+use starling_core::time::{MILLISECOND, SECOND};
+use starling_swarm::component::{Component, Outbox, Priority, To};
+use starling_swarm::id::AgentId;
+use starling_swarm::topology::Shape;
+
+use crate::prng::Prng;
+use crate::sweep::{seeds, sweep};
+use crate::world::{Plan, Tally, World};
+
+/// A letter's number, unique in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Letter(u32);
+
+/// Tells its agent each letter that comes, and counts them.
+#[derive(Debug, Default)]
+struct Postbox {
+    had: usize,
+}
+
+impl Component for Postbox {
+    type Message = Letter;
+    type Event = (AgentId, Letter);
+
+    fn on_message(
+        &mut self,
+        _: UnixNanos,
+        from: AgentId,
+        letter: Letter,
+        _: &mut Outbox<Letter>,
+        events: &mut Vec<(AgentId, Letter)>,
+    ) {
+        self.had += 1;
+        events.push((from, letter));
+    }
+
+    fn on_time(&mut self, _: UnixNanos, _: &mut Outbox<Letter>, _: &mut Vec<(AgentId, Letter)>) {}
+
+    fn next_due(&self) -> UnixNanos {
+        UnixNanos::MAX
+    }
+
+    fn on_members(&mut self, _: UnixNanos, _: &[AgentId], _: &mut Outbox<Letter>, _: &mut Vec<(AgentId, Letter)>) {}
+}
+
+/// A letter that was sent: by whom, and to whom it was promised.
+struct Sent {
+    by: AgentId,
+    to: BTreeSet<AgentId>,
+}
+
+/// Sends a letter to one or all, by a random living agent; agents that are known to be gone are not written to.
+fn post(world: &mut World<Postbox>, prng: &mut Prng, sent: &mut Vec<Sent>) {
+    let living = world.living();
+    let by = living[prng.below(living.len() as u64) as usize];
+    let members = world.node(by).view().members().to_vec();
+    let one = members[prng.below(members.len() as u64) as usize];
+    let to = if prng.percent(50) { To::All } else { To::One(one) };
+    let priority = Priority::ALL[prng.below(4) as usize];
+    let letter = Letter(sent.len() as u32);
+    world.act(by, |_, _, out, _| match to {
+        To::One(one) => out.send(one, priority, letter),
+        To::All => out.send_all(priority, letter),
+    });
+    let to = match to {
+        To::One(one) => BTreeSet::from([one]),
+        To::All => members.into_iter().filter(|&member| member != by).collect(),
+    };
+    sent.push(Sent { by, to });
+}
+
+/// Every letter of a living writer came to each living addressee once; nobody had any letter twice, or one not meant
+/// for it, or under a wrong name.
+fn check_letters(world: &World<Postbox>, sent: &[Sent]) {
+    let mut had = BTreeMap::new();
+    for (at, agent, (from, letter)) in &world.events {
+        let sent = &sent[letter.0 as usize];
+        assert_eq!(*from, sent.by, "{letter:?} came to {agent} under a wrong name");
+        let again = had.insert((*agent, *letter), *at);
+        assert_eq!(again, None, "{agent} had {letter:?} twice");
+    }
+    let living = world.living();
+    for (number, letter) in sent.iter().enumerate().filter(|(_, letter)| living.contains(&letter.by)) {
+        for to in letter.to.iter().filter(|to| living.contains(to)) {
+            let letter = Letter(number as u32);
+            assert!(had.contains_key(&(*to, letter)), "{to} never had {letter:?} of {}", sent[number].by);
+        }
+    }
+    for &agent in &living {
+        let counters = world.node(agent).counters();
+        assert_eq!((counters.abandoned, counters.refused, counters.malformed), (0, 0, 0), "{agent}");
+        assert_eq!(world.node(agent).pending(), 0, "{agent}");
+    }
+}
+
+/// Two seconds of faults with 20 letters, then calm.
+fn storm(seed: u64, shape: Shape) {
+    let mut world = World::new(Plan::draw(seed, shape), |_, _| Postbox::default());
+    let mut prng = Prng::new(seed);
+    let mut sent = Vec::new();
+    for _ in 0..20 {
+        world.run_for(100 * MILLISECOND);
+        post(&mut world, &mut prng, &mut sent);
+    }
+    world.calm();
+    let settled = world.settle(10 * SECOND);
+    assert!(settled.is_some(), "views never agree: {:?}", views(&world));
+    let leader = world.living().first().copied();
+    for agent in world.living() {
+        assert_eq!(world.node(agent).leader(), leader, "{agent}'s leader");
+    }
+    let delivered =
+        world.run_until(15 * SECOND, |world| world.living().iter().all(|&agent| world.node(agent).pending() == 0));
+    assert!(delivered, "letters still open");
+    for agent in world.living() {
+        let told = world.events.iter().filter(|(_, whose, _)| *whose == agent).count();
+        assert_eq!(
+            (world.component(agent).had, world.node(agent).counters().delivered),
+            (told, told as u64),
+            "{agent}"
+        );
+    }
+    check_letters(&world, &sent);
+}
+
+fn views(world: &World<Postbox>) -> Vec<(AgentId, u64, Vec<AgentId>)> {
+    let view = |agent: AgentId| (agent, world.node(agent).view().epoch(), world.node(agent).view().members().to_vec());
+    world.living().into_iter().map(view).collect()
+}
+
+#[test]
+fn storm_mesh() {
+    sweep("storm_mesh", seeds(1_000), |seed| storm(seed, Shape::Mesh));
+}
+
+#[test]
+fn storm_hierarchical() {
+    sweep("storm_hierarchical", seeds(1_000), |seed| storm(seed, Shape::Hierarchical));
+}
+
+#[test]
+fn storm_ring() {
+    sweep("storm_ring", seeds(1_000), |seed| storm(seed, Shape::Ring));
+}
+
+#[test]
+fn storm_star() {
+    sweep("storm_star", seeds(1_000), |seed| storm(seed, Shape::Star));
+}
+
+/// Less than a third lies to each addressee apart, or is silent: letters of the honest come as ever.
+#[test]
+fn liars_harm_their_own_letters_only() {
+    sweep("liars_harm_their_own_letters_only", seeds(200), |seed| {
+        let shape = Shape::ALL[(seed % 4) as usize];
+        let mut world = World::new(Plan::quiet(seed, shape), |_, _| Postbox::default());
+        let mut prng = Prng::new(seed);
+        let liars: BTreeSet<AgentId> = (0..(world.plan().members - 1) / 3).map(|i| AgentId(3 * i)).collect();
+        for &liar in &liars {
+            world.corrupt(liar, |chance, _, Letter(number)| chance.percent(80).then_some(Letter(number + 1_000)));
+        }
+        let mut sent = Vec::new();
+        for _ in 0..20 {
+            world.run_for(50 * MILLISECOND);
+            post(&mut world, &mut prng, &mut sent);
+        }
+        world.calm();
+        assert!(world.settle(10 * SECOND).is_some());
+        world.run_for(10 * SECOND);
+        let told = sent.iter().filter(|letter| liars.contains(&letter.by)).map(|letter| letter.to.len()).sum::<usize>();
+        let mut lies = 0;
+        for (_, agent, (from, letter)) in &world.events {
+            // To itself a liar is true.
+            assert_eq!(letter.0 >= 1_000, liars.contains(from) && from != agent);
+            lies += usize::from(letter.0 >= 1_000);
+        }
+        assert!(lies <= told);
+        world.events.retain(|(_, _, (from, _))| !liars.contains(from));
+        sent.iter_mut().filter(|letter| liars.contains(&letter.by)).for_each(|letter| letter.to.clear());
+        check_letters(&world, &sent);
+    });
+}
+
+/// Bytes flipped, cut and made up by one agent: whatever that does to the swarm, no node panics.
+#[test]
+fn garbage_makes_no_node_panic() {
+    sweep("garbage_makes_no_node_panic", seeds(400), |seed| {
+        let shape = Shape::ALL[(seed % 4) as usize];
+        let mut world = World::new(Plan::draw(seed, shape), |_, _| Postbox::default());
+        let mut prng = Prng::new(seed);
+        world.garble(AgentId(0), |chance, mut frame| {
+            match chance.below(4) {
+                0 => {
+                    for _ in 0..=chance.below(3) {
+                        let at = chance.below(frame.len() as u64) as usize;
+                        frame[at] ^= 1 << chance.below(8);
+                    }
+                }
+                1 => frame.truncate(chance.below(frame.len() as u64) as usize),
+                2 => frame.extend((0..chance.below(40)).map(|_| chance.next() as u8).collect::<Vec<_>>()),
+                _ => {}
+            }
+            (!frame.is_empty()).then_some(frame)
+        });
+        for _ in 0..20 {
+            world.run_for(100 * MILLISECOND);
+            let mut sent = Vec::new();
+            if !world.living().is_empty() {
+                post(&mut world, &mut prng, &mut sent);
+            }
+        }
+        world.run_for(5 * SECOND);
+        assert!(world.tally.frames > 0);
+    });
+}
+
+/// The faults that the plans promise do happen, and links do lose and carry.
+#[test]
+fn one_seed_is_one_run() {
+    for seed in 0..20 {
+        let run = || {
+            let mut world = World::new(Plan::draw(seed, Shape::Ring), |_, _| Postbox::default());
+            let (mut prng, mut sent) = (Prng::new(seed), Vec::new());
+            for _ in 0..10 {
+                post(&mut world, &mut prng, &mut sent);
+                world.run_for(300 * MILLISECOND);
+            }
+            let Tally { frames, bytes, lost, off_edges } = world.tally;
+            (world.events.clone(), world.news.clone(), world.now(), [frames, bytes, lost, off_edges])
+        };
+        assert_eq!(run(), run());
+    }
+}
