@@ -1,9 +1,11 @@
 //! What every decoder must hold, whatever bytes it is given.
 
+#![allow(dead_code, reason = "a target asks one of the two judges")]
+
 use std::hint::black_box;
 
 use serde::de::IgnoredAny;
-use starling_market::wire::{Batch, Feed, Update};
+use starling_market::wire::{Batch, Connection, Feed, Update};
 
 /// Decodes the bytes and panics where a promise of `Feed::decode` is broken.
 pub fn judge(feed: &str, frame: &[u8]) {
@@ -20,7 +22,32 @@ pub fn judge(feed: &str, frame: &[u8]) {
     }
     // OKX answers a ping in plain text.
     let json = std::str::from_utf8(frame).is_ok() && serde_json::from_slice::<IgnoredAny>(frame).is_ok();
-    assert!(json || batch.updates == [Update::Heartbeat], "decoded, and no JSON");
+    assert!(json || feed.name.ends_with("msgpack") || batch.updates == [Update::Heartbeat], "decoded, and no JSON");
+    in_bounds(frame, &batch);
+}
+
+/// Decodes the lines as the frames of one connection, beside a copy of it for each frame.
+pub fn judge_connection(feed: &str, lines: &[u8]) {
+    let mut connection = Connection::new(Feed::named(feed).expect("a feed of the table"));
+    let (mut batch, mut again) = (Batch::new(), Batch::new());
+    for frame in lines.split(|byte| *byte == b'\n') {
+        let mut copy = connection.clone();
+        let read = connection.decode(frame, &mut batch);
+        assert_eq!(copy.decode(frame, &mut again), read);
+        assert_eq!((&again.updates, &again.levels, &again.orders), (&batch.updates, &batch.levels, &batch.orders));
+        assert_eq!(again.frame_number, batch.frame_number);
+        if read.is_err() {
+            // A refused frame is refused again: it taught the connection nothing.
+            assert_eq!(connection.decode(frame, &mut again), read);
+            assert!(batch.updates.is_empty() && batch.levels.is_empty() && batch.orders.is_empty());
+            continue;
+        }
+        assert!(serde_json::from_slice::<IgnoredAny>(frame).is_ok(), "decoded, and no JSON");
+        in_bounds(frame, &batch);
+    }
+}
+
+fn in_bounds(frame: &[u8], batch: &Batch) {
     for update in &batch.updates {
         let (symbol, spans) = match *update {
             Update::Trade { symbol, .. } | Update::Quote { symbol, .. } | Update::Bar { symbol, .. } => (symbol, None),

@@ -20,7 +20,7 @@ fn decode(frame: &str) -> (Update, Batch) {
 
 fn refused(frame: &str) -> String {
     let mut batch = Batch::new();
-    let error = super::super::FEEDS[0].decode(frame.as_bytes(), &mut batch).unwrap_err();
+    let error = Feed::named("binance-coinm").unwrap().decode(frame.as_bytes(), &mut batch).unwrap_err();
     assert!(batch.updates.is_empty() && batch.levels.is_empty());
     error.to_string()
 }
@@ -218,7 +218,7 @@ fn refusals_name_the_place() {
         format!("byte {}: expected the end of the frame, found `x`", SPOT_TRADE.len())
     );
     assert!(refused("").starts_with("byte 0: expected a value"));
-    let error = super::super::FEEDS[0].decode(b"{\"e\":7}", &mut Batch::new()).unwrap_err();
+    let error = Feed::named("binance-coinm").unwrap().decode(b"{\"e\":7}", &mut Batch::new()).unwrap_err();
     assert!(matches!(error.kind, WireErrorKind::Expected { wanted: "a string", found: Some(b'7') }));
 }
 
