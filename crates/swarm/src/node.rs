@@ -257,6 +257,12 @@ impl<C: Component> Node<C> {
         self.membership.view()
     }
 
+    /// All that is known of who belongs to the swarm.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        self.membership.roster()
+    }
+
     /// The leader of the view, if a majority lives; its term is the view's epoch.
     #[must_use]
     pub const fn leader(&self) -> Option<AgentId> {
@@ -774,3 +780,6 @@ impl<C: Component> Node<C> {
         self.fill_window(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

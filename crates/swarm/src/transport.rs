@@ -224,3 +224,71 @@ impl Default for InProcess {
         Self::new(MAILBOX_CAPACITY)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::Priority;
+    use proptest::prelude::*;
+
+    const A: AgentId = AgentId(1);
+    const B: AgentId = AgentId(2);
+
+    fn parcel(priority: Priority, byte: u8) -> Parcel {
+        Parcel { to: B, priority, bytes: vec![byte; 10] }
+    }
+
+    #[test]
+    fn a_full_mailbox_gives_the_frame_back_and_a_closed_one_says_so() {
+        let mut transport = InProcess::new(1);
+        assert_eq!(transport.send(A, parcel(Priority::High, 1)), Err(SendError::Closed(B)));
+        transport.open(B);
+        transport.send(A, parcel(Priority::High, 1)).unwrap();
+        let full = parcel(Priority::High, 2);
+        assert_eq!(transport.send(A, full.clone()), Err(SendError::Full(full)));
+        transport.send(A, parcel(Priority::Critical, 3)).unwrap();
+        assert_eq!(transport.receive(B), Some((A, vec![3; 10])));
+        assert_eq!(transport.receive(B), Some((A, vec![1; 10])));
+        assert!(!transport.has_mail(B) && transport.receive(A).is_none());
+        assert_eq!(transport.traffic(), BTreeMap::from([((A, B), Traffic { messages: 2, bytes: 20 })]));
+    }
+
+    #[test]
+    fn a_batch_leaves_when_it_is_large_enough_or_old_enough() {
+        let at = UnixNanos::new;
+        let mut batch = Batch::new(30, 1_000);
+        assert_eq!(batch.push(at(50), &[1; 10]), None);
+        assert_eq!(batch.next_due(), at(1_050));
+        assert_eq!(batch.push(at(900), &[2; 3]), None);
+        assert_eq!(batch.on_time(at(1_049)), None);
+        let datagram = batch.on_time(at(1_050)).unwrap();
+        let frames: Vec<_> = Batch::split(&datagram).map(Result::unwrap).collect();
+        assert_eq!(frames, [[1_u8; 10].as_slice(), &[2; 3]]);
+        assert_eq!((batch.next_due(), batch.on_time(at(9_999))), (UnixNanos::MAX, None));
+        assert!(batch.push(at(2_000), &[3; 26]).is_some_and(|datagram| datagram.len() == 30));
+    }
+
+    proptest! {
+        #[test]
+        fn splitting_undoes_batching_and_a_cut_is_noticed(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 1..20), cut in any::<usize>()
+        ) {
+            let mut batch = Batch::new(usize::MAX, 1);
+            for frame in &frames {
+                prop_assert!(batch.push(UnixNanos::EPOCH, frame).is_none());
+            }
+            let datagram = batch.take().unwrap();
+            let split: Result<Vec<&[u8]>, BadBatch> = Batch::split(&datagram).collect();
+            let whole: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(split, Ok(whole));
+            let cut = &datagram[..cut % datagram.len()];
+            let good = Batch::split(cut).filter(Result::is_ok).count();
+            prop_assert!(good < frames.len());
+        }
+
+        #[test]
+        fn any_bytes_split_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            prop_assert!(Batch::split(&bytes).count() <= bytes.len());
+        }
+    }
+}

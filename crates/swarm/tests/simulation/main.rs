@@ -1,8 +1,8 @@
 //! The swarm under fire: the code that trades, on simulated links, in virtual time.
 //!
 //! One seed is one run: the same faults at the same nanoseconds, on any machine. [`world::World`] drives real
-//! [`Node`](starling_swarm::node::Node)s with any [`Component`](starling_swarm::component::Component); `net` tests the
-//! layer below the components with one that only counts.
+//! [`Node`](starling_swarm::node::Node)s with any [`Component`](starling_swarm::component::Component); `net` and
+//! `scenarios` test the layer below the components with one that only counts.
 //!
 //! To put another component under fire, add a module here and
 //! 1. draw a plan: `Plan::draw(seed, Shape::Ring)`, then change what the test is about (`plan.links.loss = 0`);
@@ -24,6 +24,8 @@
 //! `SWARM_SEEDS=n` runs n seeds per test instead; `SWARM_SEED=s` runs that seed alone.
 
 mod net;
+mod postbox;
 mod prng;
+mod scenarios;
 mod sweep;
 mod world;
