@@ -19,5 +19,6 @@ pub mod mailbox;
 pub mod membership;
 pub mod message;
 pub mod node;
+pub mod task;
 pub mod topology;
 pub mod transport;
