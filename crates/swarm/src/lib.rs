@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod membership;
 pub mod message;
 pub mod node;
+pub mod state;
 pub mod task;
 pub mod topology;
 pub mod transport;
