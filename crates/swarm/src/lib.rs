@@ -14,11 +14,13 @@
 //! ```
 
 pub mod component;
+pub mod cost;
 pub mod id;
 pub mod mailbox;
 pub mod membership;
 pub mod message;
 pub mod node;
+pub mod scale;
 pub mod state;
 pub mod task;
 pub mod topology;

@@ -366,9 +366,12 @@ impl State {
     /// Takes an entry in, unless what is here is newer or once was.
     fn merge(&mut self, key: Vec<u8>, entry: Entry, all: bool, events: &mut Vec<Event>) {
         let Stamp { version, origin, sequence } = entry.stamp;
+        let known = self.versions.of(origin) >= sequence;
+        if origin == self.me && !known {
+            // Nobody knows of more own writes than this agent.
+            return;
+        }
         self.clock = self.clock.max(version);
-        // Nobody knows of more own writes than this agent.
-        let known = self.versions.of(origin) >= sequence || origin == self.me;
         let newer = self.entries.get(&key).is_none_or(|old| old.stamp < entry.stamp);
         if newer && (all || !known) {
             events.push(Event::Changed { key: key.clone(), origin });

@@ -223,18 +223,41 @@ fn bounds_refuse_and_change_nothing() {
 }
 
 #[test]
+fn a_delta_on_what_is_not_here_claims_nothing() {
+    let (mut writer, mut reader) =
+        (State::new(T0, AgentId(1), Settings::default()), State::new(T0, AgentId(2), Settings::default()));
+    let members = [AgentId(1), AgentId(2)];
+    let (mut out, mut events) = (Outbox::new(), Vec::new());
+    writer.on_members(T0, &members, &mut out, &mut events);
+    reader.on_members(T0, &members, &mut out, &mut events);
+    let mut told = Vec::new();
+    for key in [b"a", b"b"] {
+        writer.set(T0, key, vec![0]).unwrap();
+        writer.tell(&mut out);
+        told.push(out.drain().next().unwrap().message);
+    }
+    reader.on_message(T0, AgentId(1), told.pop().unwrap(), &mut out, &mut events);
+    assert_eq!((reader.versions().of(AgentId(1)), reader.get(b"b")), (0, None));
+    let pulls: Vec<Message> = out.drain().map(|outgoing| outgoing.message).collect();
+    assert_eq!(pulls, [Message::Pull(Versions::default())]);
+    reader.on_message(T0, AgentId(1), told.pop().unwrap(), &mut out, &mut events);
+    assert_eq!((reader.versions().of(AgentId(1)), reader.get(b"a")), (1, Some(&[0u8][..])));
+}
+
+#[test]
 fn lies_about_own_writes_are_not_believed() {
     let mut state = State::new(T0, AgentId(0), Settings::default());
     let stamp = Stamp { version: u64::MAX, origin: AgentId(0), sequence: u64::MAX };
-    let message = Message::Delta {
+    let message = |all| Message::Delta {
         number: 1,
         part: (0, 1),
         since: Versions::default(),
         upto: Versions::one(AgentId(0), u64::MAX),
         entries: vec![(b"k".to_vec(), Entry { stamp, value: Some(vec![1]) })],
-        all: false,
+        all,
     };
-    state.on_message(T0, AgentId(1), message, &mut Outbox::new(), &mut Vec::new());
+    state.on_message(T0, AgentId(1), message(false), &mut Outbox::new(), &mut Vec::new());
+    state.on_message(T0, AgentId(1), message(true), &mut Outbox::new(), &mut Vec::new());
     assert_eq!(state.get(b"k"), None);
     assert_eq!(state.set(T0, b"k", vec![2]), Ok(1));
 }
