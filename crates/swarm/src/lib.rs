@@ -15,11 +15,15 @@
 
 pub mod component;
 pub mod consensus;
+pub mod cost;
 pub mod id;
 pub mod identity;
 pub mod mailbox;
 pub mod membership;
 pub mod message;
 pub mod node;
+pub mod scale;
+pub mod state;
+pub mod task;
 pub mod topology;
 pub mod transport;
