@@ -13,6 +13,7 @@
 //!                      └─► state        versions, deltas, anti-entropy
 //! ```
 
+pub mod agent;
 pub mod component;
 pub mod consensus;
 pub mod cost;
