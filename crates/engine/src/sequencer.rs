@@ -413,6 +413,12 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         Ok(())
     }
 
+    /// No more data of the stamp in hand will come: what is due at it is done now, not before the next event. For hosts
+    /// that read a strategy's position between two stamps; the run is the same.
+    pub fn complete_stamp(&mut self) -> Result<(), EngineError> {
+        self.advance(self.world.now, true)
+    }
+
     /// The data has ended: what is due is done, strategies may act for the last time, and the books are closed.
     pub fn stop(&mut self) -> Result<(), EngineError> {
         let now = self.world.now;

@@ -51,7 +51,7 @@ impl TrackRecord {
     }
 
     /// A signal given at one price is judged at another.
-    pub(super) fn judge(&mut self, side: Option<Side>, target_bp: i16, then: Price, now: Price) {
+    pub fn judge(&mut self, side: Option<Side>, target_bp: i16, then: Price, now: Price) {
         self.decisions += 1;
         let (then, now) = (i128::from(then.units()), i128::from(now.units()));
         if then <= 0 {
