@@ -179,6 +179,34 @@ pub struct Command {
     pub kind: CommandKind,
 }
 
+/// What agents outside the sequencer (a swarm, a model) decided about one instrument.
+///
+/// Its latency is `ts_recv - ts_event`. It holds what a replay needs to act the same; what it was made from lies with its
+/// makers, under `evidence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The strategy that carries it out.
+    pub strategy: StrategyId,
+    /// What it is about.
+    pub instrument: InstrumentId,
+    /// Which way to stand; `None` for not at all.
+    pub side: Option<Side>,
+    /// How sure its makers are, in basis points: 0 to 10,000.
+    pub confidence_bps: u16,
+    /// What it cost to make, in millionths of a dollar.
+    pub cost_micro_usd: u32,
+    /// Its number among the decisions of its makers.
+    pub id: u64,
+    /// The stamp of the data that it was made from.
+    pub ts_event: UnixNanos,
+    /// When it was final, and known here.
+    pub ts_recv: UnixNanos,
+    /// Who made it: the first eight bytes of a hash of their configuration, or of a model.
+    pub maker: u64,
+    /// Hash of what justifies it: a certificate of votes, a rationale; BLAKE3, first 16 bytes.
+    pub evidence: [u8; 16],
+}
+
 /// Everything that enters the sequencer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -197,6 +225,8 @@ pub enum Event {
     Timer(Timer),
     /// An operator command.
     Command(Command),
+    /// A decision of agents.
+    Decision(Decision),
 }
 
 impl Event {
@@ -212,6 +242,7 @@ impl Event {
             Self::Funding(e) => e.ts_recv,
             Self::Timer(e) => e.due,
             Self::Command(e) => e.ts_recv,
+            Self::Decision(e) => e.ts_recv,
         }
     }
 
@@ -224,6 +255,7 @@ impl Event {
             Self::Bar(e) => Some(e.instrument),
             Self::Status(e) => Some(e.instrument),
             Self::Funding(e) => Some(e.instrument),
+            Self::Decision(e) => Some(e.instrument),
             Self::Timer(_) | Self::Command(_) => None,
         }
     }

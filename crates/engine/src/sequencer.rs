@@ -12,13 +12,13 @@ use std::io::Write;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use starling_core::event::{CommandKind, Funding, StatusChange, Timer, TradingStatus};
+use starling_core::event::{CommandKind, Decision, Funding, StatusChange, Timer, TradingStatus};
 use starling_core::fixed::Rounding;
 use starling_core::journal::{Digest, Header, JournalError, Kind, RunId, Writer};
 use starling_core::order::{Fill, OrderStatus, Report, ReportKind};
 use starling_core::{
-    AccountId, Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, InstrumentTable, OrderRequest,
-    PositionId, Price, Qty, Quote, Side, StrategyId, Trade, UnixNanos,
+    AccountId, Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, InstrumentId, InstrumentTable,
+    OrderRequest, PositionId, Price, Qty, Quote, Side, StrategyId, Trade, UnixNanos,
 };
 use starling_market::bar::PriceSide;
 use starling_market::bar::path::Walk;
@@ -73,6 +73,18 @@ pub enum EngineError {
     DuplicateStrategy {
         /// The name.
         name: String,
+    },
+    /// A decision is about nothing that the run has.
+    #[error(
+        "decision {id} is for {strategy:?} and {instrument:?}, which this run does not have; was it made for another?"
+    )]
+    UnknownDecision {
+        /// The decision.
+        id: u64,
+        /// Who should carry it out.
+        strategy: StrategyId,
+        /// What it is about.
+        instrument: InstrumentId,
     },
     /// The venue contradicts the order store.
     #[error(transparent)]
@@ -368,6 +380,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             Event::Funding(funding) => self.on_funding(funding)?,
             Event::Timer(timer) => self.fire(*timer)?,
             Event::Command(command) => self.on_command(command.kind)?,
+            Event::Decision(decision) => self.on_decision(decision)?,
             _ => {}
         }
         self.refresh_due();
@@ -625,6 +638,17 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
 
     fn fire(&mut self, timer: Timer) -> Result<(), EngineError> {
         self.ask(timer.strategy, |s, ctx| s.on_timer(ctx, &timer))
+    }
+
+    /// A decision is journaled by value, so that a replay needs none of its makers.
+    fn on_decision(&mut self, decision: &Decision) -> Result<(), EngineError> {
+        if decision.strategy.index() >= self.actors.len() || decision.instrument.index() >= self.world.instruments.len()
+        {
+            let (strategy, instrument) = (decision.strategy, decision.instrument);
+            return Err(EngineError::UnknownDecision { id: decision.id, strategy, instrument });
+        }
+        self.record(Kind::Decision, decision)?;
+        self.ask(decision.strategy, |strategy, ctx| strategy.on_decision(ctx, decision))
     }
 
     fn on_command(&mut self, command: CommandKind) -> Result<(), EngineError> {

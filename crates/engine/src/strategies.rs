@@ -10,6 +10,7 @@ pub mod buy_and_hold;
 pub mod delta_neutral;
 pub mod ema_cross;
 pub mod ensemble;
+pub mod follow;
 pub mod grid_maker;
 pub mod mean_reversion;
 pub mod mirror;
@@ -31,7 +32,7 @@ mod tests;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use starling_core::event::Timer;
+use starling_core::event::{Decision, Timer};
 use starling_core::{Bar, Quote, Trade};
 
 use crate::strategy::{Context, FillUpdate, OrderUpdate, Setup, Strategy, StrategyError};
@@ -41,6 +42,7 @@ pub use buy_and_hold::BuyAndHold;
 pub use delta_neutral::DeltaNeutral;
 pub use ema_cross::EmaCross;
 pub use ensemble::{Ensemble, Member, MemberRule, Weighting};
+pub use follow::Follow;
 pub use grid_maker::{GridMaker, Spacing};
 pub use mean_reversion::MeanReversion;
 pub use mirror::{Leader, ListedFill, ListedSide, Mirror};
@@ -165,6 +167,12 @@ macro_rules! builtins {
                     Self::Own(strategy) => strategy.on_timer(ctx, timer),
                 }
             }
+            fn on_decision(&mut self, ctx: &mut Context<'_>, decision: &Decision) {
+                match self {
+                    $(Self::$variant(strategy) => strategy.on_decision(ctx, decision),)+
+                    Self::Own(strategy) => strategy.on_decision(ctx, decision),
+                }
+            }
             fn on_order(&mut self, ctx: &mut Context<'_>, update: &OrderUpdate) {
                 match self {
                     $(Self::$variant(strategy) => strategy.on_order(ctx, update),)+
@@ -212,6 +220,7 @@ builtins! {
     "statistical_arbitrage" StatisticalArbitrage(statistical_arbitrage::StatisticalArbitrage): "Buys the losers and sells the winners of a basket, for as much long as short.";
     "grid_maker" GridMaker(grid_maker::GridMaker): "Quotes a ladder of limit orders on both sides of the mid.";
     "ensemble" Ensemble(ensemble::Ensemble): "Several rules vote on one instrument, and one position follows the vote.";
+    "follow" Follow(follow::Follow): "Carries out what agents decide: a swarm, or a journal that kept its decisions.";
     "mirror" Mirror(mirror::Mirror): "Holds what another strategy, another account or a list of fills holds, times a factor.";
     "delta_neutral" DeltaNeutral(delta_neutral::DeltaNeutral): "Holds a spot position hedged by a perpetual or a future.";
     "rules" Rules(rules::Rules): "Conditions over features, written in the configuration.";

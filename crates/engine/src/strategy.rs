@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 
-use starling_core::event::Timer;
+use starling_core::event::{Decision, Timer};
 use starling_core::order::{Fill, OrderKind, OrderStatus, RejectReason, TrailOffset};
 use starling_core::{
     AccountId, Bar, BarSeriesId, ClientOrderId, Instrument, InstrumentId, Money, OrderRequest, PositionId, Price, Qty,
@@ -44,6 +44,8 @@ pub trait Strategy {
     fn on_bar(&mut self, _ctx: &mut Context<'_>, _bar: &Bar) {}
     /// A timer that this strategy set.
     fn on_timer(&mut self, _ctx: &mut Context<'_>, _timer: &Timer) {}
+    /// Agents outside the sequencer decided something that this strategy is to carry out.
+    fn on_decision(&mut self, _ctx: &mut Context<'_>, _decision: &Decision) {}
     /// News of one of this strategy's orders.
     fn on_order(&mut self, _ctx: &mut Context<'_>, _update: &OrderUpdate) {}
     /// One of this strategy's orders traded; the ledger has it already.
@@ -78,6 +80,9 @@ impl<S: Strategy + ?Sized> Strategy for Box<S> {
     }
     fn on_timer(&mut self, ctx: &mut Context<'_>, timer: &Timer) {
         (**self).on_timer(ctx, timer);
+    }
+    fn on_decision(&mut self, ctx: &mut Context<'_>, decision: &Decision) {
+        (**self).on_decision(ctx, decision);
     }
     fn on_order(&mut self, ctx: &mut Context<'_>, update: &OrderUpdate) {
         (**self).on_order(ctx, update);

@@ -3,6 +3,8 @@
 //! Invariant: a component's answer depends on its state, the message and the time it is told, on nothing else. It never
 //! waits; it says when it wants to be woken.
 
+pub mod pair;
+
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -83,6 +85,12 @@ impl<M> Outbox<M> {
         self.waiting.drain(..)
     }
 
+    /// Takes over what waits in another, each message in a wrapper.
+    pub fn absorb<N>(&mut self, other: Outbox<N>, wrap: impl Fn(N) -> M) {
+        let wrapped = |Outgoing { to, priority, message }| Outgoing { to, priority, message: wrap(message) };
+        self.waiting.extend(other.waiting.into_iter().map(wrapped));
+    }
+
     /// How much waits.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -96,7 +104,7 @@ impl<M> Outbox<M> {
     }
 }
 
-/// A protocol of a swarm, as one agent runs it.
+/// A protocol of a swarm, as one agent runs it. Several live in one node as a [`pair::Pair`].
 pub trait Component {
     /// What its instances say to each other.
     type Message: Serialize + DeserializeOwned + fmt::Debug + Clone;

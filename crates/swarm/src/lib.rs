@@ -15,8 +15,10 @@
 
 pub mod agent;
 pub mod component;
+pub mod consensus;
 pub mod cost;
 pub mod id;
+pub mod identity;
 pub mod mailbox;
 pub mod membership;
 pub mod message;

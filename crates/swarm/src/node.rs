@@ -38,6 +38,10 @@ pub const BACKLOG_MAX: usize = 8192;
 pub const QUEUE_MAX: usize = 16_384;
 /// Acknowledgements, or receipts, in a frame.
 pub const ACKS_MAX: usize = 256;
+/// How often a frame is repeated along an edge before its keeper lets go, and leaves it to the origin's next journey: by
+/// then a dead neighbour is known to be dead. Without it, nodes whose custody is full of frames for each other would
+/// wait for each other for ever.
+pub const TURNS_MAX: u32 = 8;
 /// How often a repetition's pause doubles.
 const BACKOFF_MAX: u32 = 4;
 
@@ -124,6 +128,8 @@ pub struct Counters {
     pub sent: u64,
     /// Of those, sent again along the same edge.
     pub repeated: u64,
+    /// Frames no longer kept after [`TURNS_MAX`] repetitions.
+    pub let_go: u64,
     /// Messages that started on another journey.
     pub journeys: u64,
     /// Messages handed to the component.
@@ -136,7 +142,7 @@ pub struct Counters {
     pub carried: u64,
     /// Frames of others without a way on, or at the end of their hops.
     pub unroutable: u64,
-    /// Frames and messages that did not parse.
+    /// Frames and messages that did not parse, and rosters too long to be believed.
     pub malformed: u64,
     /// Addressees a message was given up for: they were down when the window was full.
     pub abandoned: u64,
@@ -397,10 +403,10 @@ impl<C: Component> Node<C> {
                 self.membership.on_beat(now, from, fingerprint);
                 true
             }),
-            Class::Roster => Roster::decode(payload).is_ok_and(|roster| {
-                self.membership.on_roster(now, from, &roster);
-                true
-            }),
+            Class::Roster => {
+                let taken = Roster::decode(payload).and_then(|roster| self.membership.on_roster(now, from, &roster));
+                taken.is_ok()
+            }
             Class::Join => {
                 self.membership.on_join(now, from);
                 true
@@ -428,6 +434,11 @@ impl<C: Component> Node<C> {
         {
             return self.carry(now, from, header, payload);
         }
+        let mut next = if to == To::All { self.view().topology().children(origin, self.me) } else { Vec::new() };
+        next.retain(|&next| next != from);
+        if kept && !next.is_empty() && self.held.len() >= CUSTODY_MAX {
+            return true;
+        }
         if kept {
             self.owe_ack(from, header.id());
         }
@@ -451,11 +462,10 @@ impl<C: Component> Node<C> {
             self.counters.doubled += 1;
             return true;
         }
-        if to == To::All {
-            let next: Vec<AgentId> = self.view().topology().children(origin, self.me);
+        if !next.is_empty() {
             let payload: Arc<[u8]> = payload.into();
             let header = Header { hops: header.hops.saturating_add(1), ttl: header.ttl.saturating_sub(1), ..header };
-            for next in next.into_iter().filter(|&next| next != from) {
+            for next in next {
                 self.counters.carried += 1;
                 self.put(now, next, header, &payload);
             }
@@ -678,14 +688,20 @@ impl<C: Component> Node<C> {
     fn repeat(&mut self, now: UnixNanos) {
         let mut again = Vec::new();
         let mut retry = UnixNanos::MAX;
-        for (&(_, next), held) in &mut self.held {
+        let before = self.held.len();
+        self.held.retain(|&(_, next), held| {
             if now >= held.due {
+                if held.turns == TURNS_MAX {
+                    return false;
+                }
                 held.turns += 1;
                 held.due = now.saturating_add(self.config.hop_retry << held.turns.min(BACKOFF_MAX));
                 again.push((next, held.header, Arc::clone(&held.payload)));
             }
             retry = retry.min(held.due);
-        }
+            true
+        });
+        self.counters.let_go += (before - self.held.len()) as u64;
         for (next, header, payload) in again {
             self.counters.repeated += 1;
             self.write(next, header, &payload);
@@ -712,8 +728,8 @@ impl<C: Component> Node<C> {
     }
 
     fn tell_members(&mut self, now: UnixNanos) {
-        let members = self.view().members().to_vec();
-        self.act(now, |component, now, out, events| component.on_members(now, &members, out, events));
+        let topology = self.view().topology().clone();
+        self.act(now, |component, now, out, events| component.on_members(now, topology.members(), out, events));
     }
 
     /// Writes what membership says, and follows a new view.

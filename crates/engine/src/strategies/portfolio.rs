@@ -4,6 +4,7 @@
 //! before what buys; buys wait for the sells, whose proceeds pay for them. What it deliberately does not do: decide when.
 
 use serde::{Deserialize, Serialize};
+use starling_core::fixed::SCALE;
 use starling_core::{BarSeriesId, InstrumentId, Qty, Rate};
 use starling_market::bar::BarSpec;
 
@@ -110,6 +111,16 @@ impl Portfolio {
         // All is known, and there is no quantity: less than a lot is wanted.
         let known = self.size.is_known(ctx, target.instrument(), *sizing);
         qty.or(known.then_some(Qty::ZERO)).map(|qty| stance.signed(qty))
+    }
+
+    /// Takes a stance in one leg, at a share of its weight.
+    pub(super) fn take(&mut self, ctx: &mut Context<'_>, leg: usize, stance: Stance, share: Rate) {
+        let Self { legs, size, .. } = self;
+        let Leg { target, weight, sizing, .. } = &mut legs[leg];
+        let (instrument, sizing) = (target.instrument(), *sizing);
+        let weight = i128::from(weight.units()) * i128::from(share.units()) / i128::from(SCALE);
+        let weight = Rate::from_units(i64::try_from(weight).expect("a share of a weight is no more than it"));
+        target.take(ctx, stance, |ctx, stance| size.quantity_of(ctx, instrument, sizing, stance, weight));
     }
 
     /// Brings every leg to its weight, except those within the rebalance band. False while a leg cannot be told.

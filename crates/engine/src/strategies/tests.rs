@@ -2,6 +2,7 @@
 
 mod delta_neutral;
 mod ensemble;
+mod follow;
 mod grid_maker;
 mod mirror;
 mod pairs;
@@ -111,6 +112,8 @@ fn feed<S: Strategy>(run: &mut Run<S>, days: u64, common: u64, tail: i64) {
             before[at] = close;
         }
         pegged.feed(run, ts, if day > common { tail } else { 0 });
+        let side = [Some(Buy), None, Some(Sell)][((day / 20) % 3) as usize];
+        run.decision("SPY", ts, side, if day > common && tail > 0 { 0 } else { 7_000 });
     }
 }
 
@@ -218,6 +221,9 @@ impl Strategy for Relay {
     fn on_timer(&mut self, ctx: &mut Context<'_>, timer: &Timer) {
         self.runner().on_timer(ctx, timer);
     }
+    fn on_decision(&mut self, ctx: &mut Context<'_>, decision: &Decision) {
+        self.runner().on_decision(ctx, decision);
+    }
     fn on_order(&mut self, ctx: &mut Context<'_>, update: &OrderUpdate) {
         self.runner().on_order(ctx, update);
     }
@@ -250,7 +256,7 @@ fn defaults_are_without_fault_and_unknown_parameters_are_refused() {
     let weights = "weights = [{ instrument = 'X.SIM' }]\nbars = '1m'\nsize = { fixed = 1 }\n";
     for kind in StrategyConfig::KINDS {
         let least = match kind.name {
-            "buy_and_hold" => weights.to_owned(),
+            "buy_and_hold" | "follow" => weights.to_owned(),
             "rebalance" => format!("{weights}schedule = 'day'\n"),
             "rules" => format!("{market}enter_long = 'close > open'\n"),
             "pairs" => "y = 'Y.SIM'\nx = 'X.SIM'\nbars = '1m'\nsize = { fixed = 1 }\n".to_owned(),

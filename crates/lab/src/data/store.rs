@@ -13,6 +13,7 @@
 mod columns;
 mod delta;
 mod import;
+mod normalise;
 mod scan;
 mod write;
 
@@ -25,6 +26,7 @@ use super::error::DataError;
 pub use columns::{Columns, StoreKind};
 pub use delta::{Action, Delta, deltas_of};
 pub use import::{StoreImport, import_orders, import_to_store};
+pub use normalise::{INSTRUMENTS_MAX, Normalised, Normalising, import_frames};
 pub use scan::{SCAN_ROWS, Scan, ScanFeed, ScanReport};
 pub use write::{DAY_ROWS_MAX, Existing, STORE_ROW_GROUP_ROWS, StoreWriter, Written};
 

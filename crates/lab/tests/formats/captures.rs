@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use starling_lab::data::DataError;
 use starling_lab::data::frames::{for_each_frame, import_captures};
+use starling_lab::data::store::{Existing, Normalising, Store, import_frames};
 use starling_market::frames::{Direction, LEVEL_DEFAULT, Session, Tail};
+use starling_market::wire::Feed;
 
 use crate::{Scratch, folder};
 
@@ -70,4 +72,26 @@ fn every_capture_becomes_frames_to_the_last_byte() {
         std::fs::remove_file(to).unwrap();
     }
     assert_eq!((files, frames), (52, 366_910));
+}
+
+/// The counts are Python's `json` over the same lines: messages by their stream, and the levels of the books, one more
+/// for the snapshot's clear.
+#[test]
+fn a_recording_becomes_the_events_it_holds() {
+    let Some(folder) = folder() else { return };
+    let scratch = Scratch::new("normalised");
+    let capture = folder.join("ws_streams/binance_spot_btcusdt_raw_20240808T235414Z.gz");
+    let to = scratch.0.join("spot.frames");
+    let session = Session { venue: "binance-spot".into(), symbols: vec!["btcusdt".into()], ..Session::default() };
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    import_captures(&[capture], &to, session, LEVEL_DEFAULT, &mut go_on).unwrap();
+    let store = Store::new(scratch.0.join("store"));
+    let how = Normalising { feed: Feed::named("binance-spot").unwrap(), venue: "BINANCE", existing: Existing::Refuse };
+    let (stored, frames) = import_frames(&to, how, &store, &mut go_on).unwrap();
+    assert_eq!((frames.frames, frames.refused, frames.unnamed), (41_249, 0, 0));
+    let rows = |kind: &str| -> u64 {
+        stored.written.iter().filter(|w| w.path.components().any(|c| c.as_os_str() == kind)).map(|w| w.rows).sum()
+    };
+    assert_eq!([rows("trades"), rows("quotes"), rows("deltas")], [9_757, 28_040, 126_091]);
+    assert_eq!(stored.rows, 9_757 + 28_040 + 126_091);
 }

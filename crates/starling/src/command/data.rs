@@ -58,6 +58,9 @@ struct Import {
     /// The venue that a frame file names. Default: the capture's name up to its first dot.
     #[arg(long, value_name = "NAME")]
     venue: Option<String>,
+    /// What decodes the frames of a recording that goes to a store, as in binance-spot. Default: the venue it names.
+    #[arg(long, value_name = "FEED")]
+    feed: Option<String>,
     /// What becomes of a day that the store has already.
     #[arg(long, value_enum, default_value_t = store::Days::Refuse)]
     existing: store::Days,

@@ -7,11 +7,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::AgentId;
+use crate::message::PAYLOAD_MAX;
 use crate::topology::Shape;
 
-/// Members, gone ones included, that a roster may have: the decoder's limit. Numbers of the gone stay (8 bytes each),
-/// so that old news cannot bring them back.
-pub const ROSTER_MAX: usize = 1 << 18;
+/// Members, gone ones included, that a roster may have, so that the largest still fits into a frame. Numbers of the gone
+/// stay (8 bytes each), so that old news cannot bring them back; once as many agents have ever been, nobody is taken in.
+pub const ROSTER_MAX: usize = 104_000;
+/// Bytes of a member as it is written: two varints of 32 bits.
+const ENTRY_MAX: usize = 10;
+const _: () = assert!(ENTRY_MAX * ROSTER_MAX + ENTRY_MAX <= PAYLOAD_MAX, "the largest roster fits into a frame");
 
 /// How a member stands: an even number while it lives, odd while it is held for dead, the highest once it is gone.
 ///
@@ -72,7 +76,7 @@ pub enum BadRoster {
     #[error("{0} bytes of a roster do not parse: the sender is broken")]
     Bytes(usize),
     /// More than [`ROSTER_MAX`] members.
-    #[error("a roster of {0} members is above {ROSTER_MAX}")]
+    #[error("a roster of {0} members is above {ROSTER_MAX}: found a larger swarm in parts")]
     TooLong(usize),
     /// Members out of order or named twice.
     #[error("a roster names {0} after a higher or the same number")]
@@ -81,11 +85,15 @@ pub enum BadRoster {
 
 impl Roster {
     /// New members under a shape. Order and repetitions do not matter.
+    ///
+    /// # Panics
+    /// If they are more than [`ROSTER_MAX`].
     #[must_use]
     pub fn new(shape: Shape, members: impl IntoIterator<Item = AgentId>) -> Self {
         let mut standings: Vec<_> = members.into_iter().map(|agent| (agent, Standing::NEW)).collect();
         standings.sort_unstable();
         standings.dedup();
+        assert!(standings.len() <= ROSTER_MAX, "{}", BadRoster::TooLong(standings.len()));
         Self { shape: (0, shape), standings }
     }
 
@@ -108,7 +116,13 @@ impl Roster {
         Some(self.standings[at].1)
     }
 
-    /// Raises the standing of `agent`, or takes it up; true if that was news.
+    /// True once nobody can be taken in any more.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.standings.len() >= ROSTER_MAX
+    }
+
+    /// Raises the standing of `agent`, or takes it up, unless the roster is full; true if that was news.
     pub fn raise(&mut self, agent: AgentId, standing: Standing) -> bool {
         match self.standings.binary_search_by_key(&agent, |(known, _)| *known) {
             Ok(at) if self.standings[at].1 >= standing => false,
@@ -116,6 +130,7 @@ impl Roster {
                 self.standings[at].1 = standing;
                 true
             }
+            Err(_) if self.is_full() => false,
             Err(at) => {
                 self.standings.insert(at, (agent, standing));
                 true
@@ -129,13 +144,41 @@ impl Roster {
     }
 
     /// Takes all news of the other; true if there was any.
-    pub fn merge(&mut self, other: &Self) -> bool {
-        let mut news = other.shape > self.shape;
-        self.shape = self.shape.max(other.shape);
+    ///
+    /// # Errors
+    /// [`BadRoster::TooLong`] if both together are above [`ROSTER_MAX`]; then nothing was taken.
+    pub fn merge(&mut self, other: &Self) -> Result<bool, BadRoster> {
+        let mut known = 0;
+        let mut strangers = Vec::new();
+        let mut raised = Vec::new();
         for &(agent, standing) in &other.standings {
-            news |= self.raise(agent, standing);
+            while self.standings.get(known).is_some_and(|(mine, _)| *mine < agent) {
+                known += 1;
+            }
+            match self.standings.get(known) {
+                Some((mine, old)) if *mine == agent => {
+                    if standing > *old {
+                        raised.push((known, standing));
+                    }
+                }
+                _ => strangers.push((agent, standing)),
+            }
         }
-        news
+        let together = self.standings.len() + strangers.len();
+        if together > ROSTER_MAX {
+            return Err(BadRoster::TooLong(together));
+        }
+        let news = other.shape > self.shape || !raised.is_empty() || !strangers.is_empty();
+        self.shape = self.shape.max(other.shape);
+        for (at, standing) in raised {
+            self.standings[at].1 = standing;
+        }
+        if !strangers.is_empty() {
+            // Two runs in order: a stable sort merges them.
+            self.standings.extend(strangers);
+            self.standings.sort();
+        }
+        Ok(news)
     }
 
     /// The living, in order of their numbers.
@@ -220,7 +263,7 @@ mod tests {
 
     fn merged(a: &Roster, b: &Roster) -> Roster {
         let mut out = a.clone();
-        let news = out.merge(b);
+        let news = out.merge(b).unwrap();
         assert_eq!(news, out != *a);
         out
     }
@@ -288,5 +331,22 @@ mod tests {
         let long: Vec<_> = (0..=ROSTER_MAX as u32).map(|i| (AgentId(i), Standing::NEW)).collect();
         let long = Roster { shape: (0, Shape::Mesh), standings: long };
         assert_eq!(Roster::decode(&long.encode()), Err(BadRoster::TooLong(ROSTER_MAX + 1)));
+    }
+
+    #[test]
+    fn the_largest_roster_fits_into_a_frame_and_takes_nobody_in() {
+        let standings = |from: u32| (from..).take(ROSTER_MAX).map(|i| (AgentId(i), Standing::GONE)).collect();
+        let mut full = Roster { shape: (u32::MAX, Shape::Star), standings: standings(u32::MAX - ROSTER_MAX as u32) };
+        let bytes = full.encode();
+        assert_eq!(bytes.len(), 6 + 3 + ENTRY_MAX * ROSTER_MAX);
+        assert!(bytes.len() <= PAYLOAD_MAX && Roster::decode(&bytes).as_ref() == Ok(&full));
+        let before = full.clone();
+        assert!(!full.raise(AgentId(1), Standing::NEW));
+        let other = Roster::new(Shape::Mesh, [AgentId(1)]);
+        assert_eq!(full.merge(&other), Err(BadRoster::TooLong(ROSTER_MAX + 1)));
+        assert_eq!(full, before);
+        // Made up by a liar: no more memory than the limit, and no work beyond a walk along both.
+        let lies = Roster { shape: (9, Shape::Ring), standings: standings(0) };
+        assert_eq!(full.merge(&lies), Err(BadRoster::TooLong(2 * ROSTER_MAX)));
     }
 }

@@ -51,11 +51,11 @@ fn an_agent_objects_to_its_death_and_bows_to_its_removal() {
     let mut one = member(2);
     let mut theirs = one.roster().clone();
     theirs.raise(ME, Standing::NEW.next());
-    one.on_roster(at(1), AgentId(2), &theirs);
+    one.on_roster(at(1), AgentId(2), &theirs).unwrap();
     assert!(one.roster().standing(ME).unwrap().is_alive());
     assert!(one.roster().standing(ME) > theirs.standing(ME));
     theirs.raise(ME, Standing::GONE);
-    one.on_roster(at(2), AgentId(2), &theirs);
+    one.on_roster(at(2), AgentId(2), &theirs).unwrap();
     assert!(one.is_excluded());
     assert_eq!(one.take_news(), [News::View, News::Excluded]);
     assert_eq!(one.next_due(), UnixNanos::MAX);
@@ -112,7 +112,7 @@ fn a_newcomer_asks_until_it_is_taken_in() {
     assert_eq!(new.take_say(), [Say::Join(ME), Say::Join(AgentId(5))]);
     one.on_join(at(1), AgentId(7));
     assert_eq!(one.take_say(), [Say::Roster(AgentId(7))]);
-    new.on_roster(at(1), ME, one.roster());
+    new.on_roster(at(1), ME, one.roster()).unwrap();
     assert_eq!(new.view(), one.view());
     assert_eq!(new.view().leader(), Some(ME));
 }

@@ -153,13 +153,59 @@ fn full_custody_takes_nothing_on_and_acknowledges_nothing() {
 }
 
 #[test]
+fn full_custody_takes_no_broadcast_on_that_must_go_on() {
+    let mut node = node(Config::default());
+    for sequence in 0..CUSTODY_MAX as u64 {
+        node.on_frame(START, OTHER, &frame(OTHER, To::One(AgentId(3)), sequence).1);
+    }
+    sends(&mut node);
+    let sequence = CUSTODY_MAX as u64;
+    let (header, bytes) = frame(OTHER, To::All, sequence);
+    let bytes = Header { floor: sequence, ..header }.encode(decode(&bytes).unwrap().1).unwrap();
+    node.on_frame(START, OTHER, &bytes);
+    assert_eq!((sends(&mut node).len(), node.component().heard.len()), (0, 0));
+    let had = FrameId { origin: OTHER, class: Class::Once, sequence: 0, to: To::One(AgentId(3)) };
+    let ack = postcard::to_allocvec(&vec![had]).unwrap();
+    let ack = Header { origin: AgentId(3), class: Class::Ack, ..header }.encode(&ack).unwrap();
+    node.on_frame(START, AgentId(3), &ack);
+    node.on_frame(START, OTHER, &bytes);
+    assert_eq!(sends(&mut node).iter().filter(|s| s.0 == AgentId(3) && s.1.to == To::All).count(), 1);
+    assert_eq!(node.component().heard, [(OTHER, sequence)]);
+}
+
+/// 200 ms, then twice that, up to sixteen times: let go after 0.2 (1 + 2 + 4 + 8 + 5 x 16) s, just before the neighbour
+/// would be held for dead. Otherwise two full nodes whose frames are for each other would refuse each other for ever.
+#[test]
+fn custody_ends_after_its_turns_and_makes_room() {
+    let timing = Timing { interval: 3_600_000 * MILLISECOND, ..Timing::default() };
+    let mut node = node(Config { timing, ..Config::default() });
+    for sequence in 0..=CUSTODY_MAX as u64 {
+        node.on_frame(START, OTHER, &frame(OTHER, To::One(AgentId(3)), sequence).1);
+    }
+    let count = |sent: &[(AgentId, Header, Vec<u8>)]| sent.iter().filter(|s| s.1.class == Class::Once).count();
+    assert_eq!(count(&sends(&mut node)), CUSTODY_MAX);
+    let mut last = 0;
+    while node.counters().let_go == 0 {
+        last = node.next_due().since(START) / MILLISECOND;
+        node.on_time(node.next_due());
+        sends(&mut node);
+    }
+    assert_eq!(last, 200 * (1 + 2 + 4 + 8 + 5 * 16));
+    let counters = node.counters();
+    assert_eq!(counters.let_go, CUSTODY_MAX as u64);
+    assert_eq!(counters.repeated, u64::from(TURNS_MAX) * CUSTODY_MAX as u64);
+    node.on_frame(node.now, OTHER, &frame(OTHER, To::One(AgentId(3)), CUSTODY_MAX as u64).1);
+    assert_eq!(count(&sends(&mut node)), 1);
+}
+
+#[test]
 fn a_stranger_is_not_acknowledged_until_the_roster_names_it() {
     let mut node = node(Config::default());
     let (_, bytes) = frame(AgentId(9), To::One(ME), 0);
     node.on_frame(START, OTHER, &bytes);
     assert!(sends(&mut node).iter().all(|s| s.1.class != Class::Ack));
     let mut roster = node.roster().clone();
-    roster.merge(&Roster::new(Shape::Mesh, [AgentId(9)]));
+    roster.merge(&Roster::new(Shape::Mesh, [AgentId(9)])).unwrap();
     let header = Header { class: Class::Roster, ..frame(OTHER, To::One(ME), 0).0 };
     node.on_frame(START, OTHER, &header.encode(&roster.encode()).unwrap());
     node.on_frame(START, OTHER, &bytes);

@@ -1,6 +1,6 @@
 //! Delivery, views and leaders under drawn faults.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use starling_core::time::{MILLISECOND, SECOND};
 use starling_swarm::id::AgentId;
@@ -9,12 +9,16 @@ use starling_swarm::topology::Shape;
 use crate::postbox::{Letter, Postbox, check_letters, post};
 use crate::prng::Prng;
 use crate::sweep::{seeds, sweep};
-use crate::world::{Plan, Tally, World};
+use crate::world::{Fault, Links, Plan, Tally, World};
 
 /// Two seconds of faults with 20 letters, then calm.
 fn storm(seed: u64, shape: Shape) {
-    let mut world = World::new(Plan::draw(seed, shape), |_, _| Postbox::default());
-    let mut prng = Prng::new(seed);
+    weather(Plan::draw(seed, shape));
+}
+
+fn weather(plan: Plan) {
+    let mut prng = Prng::new(plan.seed);
+    let mut world = World::new(plan, |_, _| Postbox::default());
     let mut sent = Vec::new();
     for _ in 0..20 {
         world.run_for(100 * MILLISECOND);
@@ -64,6 +68,18 @@ fn storm_ring() {
 #[test]
 fn storm_star() {
     sweep("storm_star", seeds(1_000), |seed| storm(seed, Shape::Star));
+}
+
+/// Ten times the size, where the degree of a node leaves that to the machine.
+#[test]
+fn storm_of_three_hundred() {
+    sweep("storm_of_three_hundred", seeds(2).min(50), |seed| {
+        for shape in [Shape::Hierarchical, Shape::Star] {
+            let mut plan = Plan { members: 300, ..Plan::draw(seed, shape) };
+            plan.faults.retain(|(_, fault)| !matches!(fault, Fault::Reshape(Shape::Mesh)));
+            weather(plan);
+        }
+    });
 }
 
 /// Less than a third lies to each addressee apart, or is silent: letters of the honest come as ever.
@@ -132,7 +148,37 @@ fn garbage_makes_no_node_panic() {
     });
 }
 
-/// The faults that the plans promise do happen, and links do lose and carry.
+/// Of the 1,000 plans of a storm: each kind of fault, each size, and links from perfect to their worst do occur.
+#[test]
+fn the_plans_draw_what_they_promise() {
+    let (mut kinds, mut sizes) = (BTreeMap::new(), BTreeSet::new());
+    let (mut worst, mut perfect, mut quiet) = ((0, 0, 0), 0, 0);
+    for seed in 0..1_000 {
+        let plan = Plan::draw(seed, Shape::Mesh);
+        sizes.insert(plan.members);
+        let Links { loss, duplication, delay: (low, high) } = plan.links;
+        worst = (worst.0.max(loss), worst.1.max(duplication), worst.2.max(high - low));
+        perfect += u32::from(loss == 0);
+        quiet += u32::from(plan.faults.is_empty());
+        for (_, fault) in plan.faults {
+            let kind = match fault {
+                Fault::Crash(_) => "crash",
+                Fault::Join => "join",
+                Fault::Leave(_) => "leave",
+                Fault::Slow(..) => "slow",
+                Fault::Partition(_) => "partition",
+                Fault::Heal => "heal",
+                Fault::Reshape(_) => "reshape",
+            };
+            *kinds.entry(kind).or_insert(0) += 1;
+        }
+    }
+    assert!(sizes.into_iter().eq(3..=31));
+    assert_eq!(worst, (30, 50, 10 * MILLISECOND));
+    assert!(perfect > 10 && quiet > 100, "{perfect} {quiet}");
+    assert!(kinds.len() == 7 && kinds.values().all(|&count| count > 300), "{kinds:?}");
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for seed in 0..20 {

@@ -182,6 +182,30 @@ fn a_partition_heals() {
     }
 }
 
+/// Of two equal halves the one with the smallest number leads and takes in; a newcomer that reaches the other half only
+/// waits until they meet again.
+#[test]
+fn one_of_two_halves_leads_and_takes_in() {
+    for shape in Shape::ALL {
+        let mut world = swarm(shape, 8, perfect());
+        world.run_for(SECOND);
+        // The newcomer's number is 8, so it starts on the side of the odd ones.
+        world.inflict(Fault::Partition([0, 2, 4, 6].map(AgentId).into()));
+        world.run_for(2 * SECOND);
+        world.inflict(Fault::Join);
+        world.run_for(SECOND);
+        for agent in world.living() {
+            let leader = [0, 2, 4, 6].contains(&agent.0).then_some(AgentId(0));
+            assert_eq!(world.node(agent).leader(), leader, "{shape:?}: {agent}");
+        }
+        assert_eq!(world.node(AgentId(8)).view().members(), [AgentId(8)], "{shape:?}");
+        assert_eq!(world.node(AgentId(1)).view().members(), [1, 3, 5, 7].map(AgentId), "{shape:?}");
+        world.inflict(Fault::Heal);
+        world.settle(3 * SECOND).expect("agree");
+        assert_eq!(world.node(AgentId(8)).leader(), Some(AgentId(0)), "{shape:?}");
+    }
+}
+
 /// A minority cut off for longer than removal takes is removed by the majority, learns it on meeting, and stops.
 #[test]
 fn the_long_lost_are_excluded() {

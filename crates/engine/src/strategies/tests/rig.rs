@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use starling_core::event::Decision;
 use starling_core::instrument::{Currency, InstrumentKind};
 use starling_core::journal::RunId;
 use starling_core::order::{Fill, RejectReason, Report, ReportKind, TrailOffset};
 use starling_core::time::MINUTE;
 use starling_core::{
     Bar, BarSeriesId, ClientOrderId, CurrencyId, CurrencyTable, Event, Instrument, InstrumentId, InstrumentTable,
-    Liquidity, Money, OrderKind, OrderRequest, Price, Qty, Quote, Side, UnixNanos, VenueId,
+    Liquidity, Money, OrderKind, OrderRequest, Price, Qty, Quote, Side, StrategyId, UnixNanos, VenueId,
 };
 use starling_market::bar::BarSpec;
 
@@ -317,6 +318,24 @@ impl<S: Strategy> Run<S> {
         let size = Qty::from_int(1_000_000);
         let quote = Quote { instrument, ts_event: ts, ts_recv: ts, bid, ask, bid_size: size, ask_size: size };
         self.engine.on_event(&Event::Quote(quote)).unwrap();
+    }
+
+    /// What agents decided, for the strategy there is.
+    pub(super) fn decision(&mut self, symbol: &str, ts: UnixNanos, side: Option<Side>, confidence_bps: u16) {
+        let instrument = self.id(symbol);
+        let decision = Decision {
+            strategy: StrategyId(0),
+            instrument,
+            side,
+            confidence_bps,
+            cost_micro_usd: 0,
+            id: 1,
+            ts_event: ts,
+            ts_recv: ts,
+            maker: 7,
+            evidence: [9; 16],
+        };
+        self.engine.on_event(&Event::Decision(decision)).unwrap();
     }
 
     /// A minute bar for each close in hundredths, opening at the close before.

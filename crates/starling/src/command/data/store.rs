@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use starling_core::time::{DAY, HOUR, MINUTE, SECOND};
 use starling_core::{BarSeriesId, InstrumentId, UnixNanos};
-use starling_lab::data::store::{Existing, ScanFeed, Store, StoreImport, StoreKind, import_orders, import_to_store};
+use starling_lab::data::frames::{is_frames, open_frames};
+use starling_lab::data::store::{
+    Existing, Normalising, ScanFeed, Store, StoreImport, StoreKind, import_frames, import_orders, import_to_store,
+};
 use starling_lab::data::{DataError, DataSpec, DbnOptions, open_dbn, write_feed};
 use starling_market::dbn::Schema;
+use starling_market::wire::{FEEDS, Feed};
 
 use super::{Alone, Import, failure, moment, show_sources};
 use crate::command::output;
@@ -79,6 +83,9 @@ pub(super) fn import(import: &Import, json: bool) -> Result<(), Failure> {
         error => failure(error),
     };
     let source = import.source.path();
+    if source.is_file() && is_frames(source).map_err(|error| failure(&error))? {
+        return import_recording(import, &store, existing, json, &told);
+    }
     let orders =
         is_dbn(source) && open_dbn(source).is_ok_and(|f| f.metadata().and_then(|m| m.schema) == Some(Schema::Mbo));
     let done = if orders {
@@ -105,6 +112,51 @@ pub(super) fn import(import: &Import, json: bool) -> Result<(), Failure> {
         return put(serde_json::to_string(&done).expect("a report is plain data"));
     }
     show(&import.to, &done);
+    Ok(())
+}
+
+/// Decodes a recording into a store.
+fn import_recording(
+    import: &Import,
+    store: &Store,
+    existing: Existing,
+    json: bool,
+    told: &dyn Fn(&DataError) -> Failure,
+) -> Result<(), Failure> {
+    let source = import.source.path();
+    let recorded = open_frames(source).map_err(|error| failure(&error))?.header().session.venue.clone();
+    let name = import.feed.as_deref().unwrap_or(&recorded);
+    let feed = Feed::named(name).ok_or_else(|| {
+        let known: Vec<&str> = FEEDS.iter().map(|feed| feed.name).collect();
+        Failure::usage(format!(
+            "{}: `{name}` is no feed; name what decodes it with --feed, one of {}",
+            source.display(),
+            known.join(", ")
+        ))
+    })?;
+    let venue = import.venue.clone().unwrap_or_else(|| {
+        let venue = feed.name.split_once('-').map_or(feed.name, |(venue, _)| venue);
+        venue.to_ascii_uppercase()
+    });
+    let progress = Progress::start(json);
+    let mut tell = |frames, ts| progress.tell(frames, ts);
+    let done = import_frames(source, Normalising { feed, venue: &venue, existing }, store, &mut tell);
+    drop(progress);
+    let (done, frames) = done.map_err(|error| told(&error))?;
+    if json {
+        return put(
+            serde_json::json!({ "rows": done.rows, "written": serde_json::json!(done)["written"], "frames": frames }),
+        );
+    }
+    show(&import.to, &done);
+    if let Some((place, why)) = &frames.first_refused {
+        let (refused, all) = (output::grouped(frames.refused), output::grouped(frames.frames));
+        say(format_args!("{refused} of {all} frames could not be decoded; the first is {place}: {why}"));
+    }
+    if frames.unnamed > 0 {
+        let unnamed = output::grouped(frames.unnamed);
+        say(format_args!("{unnamed} books were of an instrument that nothing names, and are left out"));
+    }
     Ok(())
 }
 

@@ -1,0 +1,310 @@
+//! Who an agent is: a key pair, the keys of the others, and the exact bytes that are signed.
+//!
+//! Invariant: a signature is over [`Transcript`] bytes only, which name the domain, the version and the purpose first, so
+//! that no signature made for one purpose is ever valid for another. Whether a signature is valid is the same at every
+//! node: one strict rule (RFC 8032 with canonical encodings, no small-order points), applied one by one. Algebraic batch
+//! verification is deliberately absent: it accepts some signatures with a torsion component that the strict rule
+//! refuses (Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs", 2020), and two nodes that disagree whether a
+//! vote exists are a broken agreement. [`KeyBook::verify_all`] is a batch in its interface, strict in its verdict.
+//!
+//! Nothing here draws randomness: seeds are handed in by whoever keeps secrets, and both schemes sign deterministically.
+//!
+//! With the feature `post-quantum` an agent may hold an ML-DSA-65 key (FIPS 204) besides; its signatures then count only
+//! if both hold. Which scheme an agent uses is fixed by its entry in the book, so half a signature is worth nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::id::AgentId;
+
+#[cfg(feature = "post-quantum")]
+mod lattice;
+#[cfg(test)]
+mod tests;
+
+/// The first bytes of everything that is signed; the digit is the version of all encodings below.
+const DOMAIN: &[u8] = b"starling swarm 1";
+
+/// The bytes of a statement, in one form only: domain, purpose, then fields of fixed width or with their length first.
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    bytes: Vec<u8>,
+}
+
+impl Transcript {
+    /// Starts a statement of one kind.
+    #[must_use]
+    pub fn new(purpose: &'static str) -> Self {
+        let mut transcript = Self { bytes: Vec::with_capacity(128) };
+        transcript.bytes.extend_from_slice(DOMAIN);
+        transcript.bytes(purpose.as_bytes());
+        transcript
+    }
+
+    /// Adds one byte.
+    pub fn u8(&mut self, value: u8) {
+        self.bytes.push(value);
+    }
+
+    /// Adds two bytes, the least significant first.
+    pub fn u16(&mut self, value: u16) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Adds four bytes, the least significant first.
+    pub fn u32(&mut self, value: u32) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Adds eight bytes, the least significant first.
+    pub fn u64(&mut self, value: u64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Adds bytes, their length first.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.u64(value.len() as u64);
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// What is signed.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The BLAKE3 hash of what is signed.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        *blake3::hash(&self.bytes).as_bytes()
+    }
+}
+
+/// A signature: 64 bytes of Ed25519 (RFC 8032), and 3,309 of ML-DSA-65 (FIPS 204) if its agent's key is hybrid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    r: [u8; 32],
+    s: [u8; 32],
+    ml_dsa: Option<Vec<u8>>,
+}
+
+impl Signature {
+    /// The Ed25519 part, R before S.
+    #[must_use]
+    pub fn ed25519(&self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.r);
+        bytes[32..].copy_from_slice(&self.s);
+        bytes
+    }
+
+    /// The ML-DSA-65 part.
+    #[must_use]
+    pub fn ml_dsa(&self) -> Option<&[u8]> {
+        self.ml_dsa.as_deref()
+    }
+}
+
+/// What others need to check an agent's signatures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    /// The Ed25519 key.
+    pub ed25519: [u8; 32],
+    /// The ML-DSA-65 key, 1,952 bytes, if the agent signs with both.
+    pub ml_dsa: Option<Vec<u8>>,
+}
+
+/// Why a key or a signature was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The book has no key of this agent.
+    #[error("no key of {0}: add its public key to the key book")]
+    Unknown(AgentId),
+    /// The signature is not this agent's over these bytes.
+    #[error("the signature is not {0}'s over what it claims: drop the message")]
+    Invalid(AgentId),
+    /// A key that is no point of the curve, or one of small order, or of the wrong length.
+    #[error("the public key of {0} is malformed or weak: make a new one from a fresh seed")]
+    Key(AgentId),
+    /// Keys are entered once.
+    #[error("{0} has another key already: a replacement agent takes a new number")]
+    Replaced(AgentId),
+    /// Two agents with one key would be one agent with two votes.
+    #[error("{0} has the key of another agent: give each its own seed")]
+    Shared(AgentId),
+    /// The key is hybrid and this build cannot check it.
+    #[error("the key of {0} has an ML-DSA-65 part: build with the feature `post-quantum`")]
+    Unsupported(AgentId),
+}
+
+/// An agent's secret.
+pub struct Identity {
+    agent: AgentId,
+    ed25519: SigningKey,
+    #[cfg(feature = "post-quantum")]
+    lattice: Option<lattice::Secret>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("agent", &self.agent).field("secret", &"[redacted]").finish()
+    }
+}
+
+impl Identity {
+    /// From 32 secret random bytes, drawn by the caller.
+    #[must_use]
+    pub fn new(agent: AgentId, seed: &[u8; 32]) -> Self {
+        Self {
+            agent,
+            ed25519: SigningKey::from_bytes(seed),
+            #[cfg(feature = "post-quantum")]
+            lattice: None,
+        }
+    }
+
+    /// From two independent secrets of 32 random bytes: Ed25519's and ML-DSA-65's.
+    #[cfg(feature = "post-quantum")]
+    #[must_use]
+    pub fn hybrid(agent: AgentId, seed: &[u8; 32], ml_dsa_seed: &[u8; 32]) -> Self {
+        Self { agent, ed25519: SigningKey::from_bytes(seed), lattice: Some(lattice::Secret::new(ml_dsa_seed)) }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn agent(&self) -> AgentId {
+        self.agent
+    }
+
+    /// What to enter in the others' books.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        #[cfg(feature = "post-quantum")]
+        let ml_dsa = self.lattice.as_ref().map(lattice::Secret::public);
+        #[cfg(not(feature = "post-quantum"))]
+        let ml_dsa = None;
+        PublicKey { ed25519: self.ed25519.verifying_key().to_bytes(), ml_dsa }
+    }
+
+    /// Signs a statement; the same statement gives the same signature.
+    #[must_use]
+    pub fn sign(&self, transcript: &Transcript) -> Signature {
+        let bytes = self.ed25519.sign(transcript.as_bytes());
+        #[cfg(feature = "post-quantum")]
+        let ml_dsa = self.lattice.as_ref().map(|secret| secret.sign(transcript.as_bytes(), lattice::CONTEXT));
+        #[cfg(not(feature = "post-quantum"))]
+        let ml_dsa = None;
+        Signature { r: *bytes.r_bytes(), s: *bytes.s_bytes(), ml_dsa }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    ed25519: VerifyingKey,
+    #[cfg(feature = "post-quantum")]
+    lattice: Option<lattice::Public>,
+}
+
+/// A statement to be checked with others.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// Who is said to have signed.
+    pub agent: AgentId,
+    /// What.
+    pub transcript: &'a Transcript,
+    /// With which signature.
+    pub signature: &'a Signature,
+}
+
+/// The public keys of a swarm's agents. Keys are added, never replaced or removed: an agent's number is used once.
+#[derive(Debug, Clone, Default)]
+pub struct KeyBook {
+    entries: BTreeMap<AgentId, Entry>,
+    used: BTreeSet<[u8; 32]>,
+}
+
+impl KeyBook {
+    /// An empty book.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Enters an agent's key. Entering the same again does nothing.
+    ///
+    /// # Errors
+    /// Everything but [`IdentityError::Unknown`] and [`IdentityError::Invalid`].
+    pub fn insert(&mut self, agent: AgentId, key: &PublicKey) -> Result<(), IdentityError> {
+        let ed25519 = VerifyingKey::from_bytes(&key.ed25519).map_err(|_| IdentityError::Key(agent))?;
+        if ed25519.is_weak() || ed25519.to_bytes() != key.ed25519 {
+            return Err(IdentityError::Key(agent));
+        }
+        #[cfg(not(feature = "post-quantum"))]
+        if key.ml_dsa.is_some() {
+            return Err(IdentityError::Unsupported(agent));
+        }
+        #[cfg(feature = "post-quantum")]
+        let lattice = match &key.ml_dsa {
+            Some(bytes) => Some(lattice::Public::new(bytes).ok_or(IdentityError::Key(agent))?),
+            None => None,
+        };
+        let entry = Entry {
+            ed25519,
+            #[cfg(feature = "post-quantum")]
+            lattice,
+        };
+        if let Some(known) = self.entries.get(&agent) {
+            #[cfg(feature = "post-quantum")]
+            let same = known.lattice.as_ref().map(lattice::Public::bytes) == key.ml_dsa;
+            #[cfg(not(feature = "post-quantum"))]
+            let same = true;
+            let same = same && known.ed25519 == entry.ed25519;
+            return if same { Ok(()) } else { Err(IdentityError::Replaced(agent)) };
+        }
+        if !self.used.insert(key.ed25519) {
+            return Err(IdentityError::Shared(agent));
+        }
+        self.entries.insert(agent, entry);
+        Ok(())
+    }
+
+    /// True if this agent's key is known.
+    #[must_use]
+    pub fn contains(&self, agent: AgentId) -> bool {
+        self.entries.contains_key(&agent)
+    }
+
+    /// Checks one signature.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unknown`], [`IdentityError::Invalid`].
+    pub fn verify(&self, agent: AgentId, transcript: &Transcript, signature: &Signature) -> Result<(), IdentityError> {
+        let entry = self.entries.get(&agent).ok_or(IdentityError::Unknown(agent))?;
+        let classical = ed25519_dalek::Signature::from_components(signature.r, signature.s);
+        let strict = entry.ed25519.verify_strict(transcript.as_bytes(), &classical);
+        #[cfg(feature = "post-quantum")]
+        let lattice = match (&entry.lattice, &signature.ml_dsa) {
+            (Some(key), Some(bytes)) => key.verify(transcript.as_bytes(), lattice::CONTEXT, bytes),
+            (None, None) => true,
+            _ => false,
+        };
+        #[cfg(not(feature = "post-quantum"))]
+        let lattice = signature.ml_dsa.is_none();
+        if strict.is_ok() && lattice { Ok(()) } else { Err(IdentityError::Invalid(agent)) }
+    }
+
+    /// Checks many signatures, each by the rule of [`Self::verify`].
+    ///
+    /// # Errors
+    /// The place of the first that does not hold, and why.
+    pub fn verify_all<'a>(&self, claims: impl IntoIterator<Item = Claim<'a>>) -> Result<(), (usize, IdentityError)> {
+        for (place, claim) in claims.into_iter().enumerate() {
+            self.verify(claim.agent, claim.transcript, claim.signature).map_err(|why| (place, why))?;
+        }
+        Ok(())
+    }
+}
