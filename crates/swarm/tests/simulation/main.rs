@@ -27,5 +27,7 @@ mod net;
 mod postbox;
 mod prng;
 mod scenarios;
+mod sharing;
 mod sweep;
+mod tasks;
 mod world;
