@@ -13,6 +13,7 @@
 //!                      └─► state        versions, deltas, anti-entropy
 //! ```
 
+pub mod byzantine;
 pub mod component;
 pub mod consensus;
 pub mod id;
