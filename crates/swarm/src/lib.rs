@@ -14,6 +14,7 @@
 //! ```
 
 pub mod agent;
+pub mod byzantine;
 pub mod component;
 pub mod consensus;
 pub mod cost;

@@ -23,6 +23,7 @@
 //!
 //! `SWARM_SEEDS=n` runs n seeds per test instead; `SWARM_SEED=s` runs that seed alone.
 
+mod consensus;
 mod net;
 mod postbox;
 mod prng;
