@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use starling_core::Rate;
 use starling_engine::strategies::StrategyConfig;
 use starling_engine::strategies::parameter::{Exact, Span};
+use starling_swarm::agent::Role;
 use starling_swarm::consensus::council;
 use starling_swarm::topology::Shape;
 
@@ -109,65 +110,16 @@ pub enum ConferConfig {
     EveryBar,
 }
 
-/// What an agent is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RoleConfig {
-    /// Goes with the past return.
-    Momentum,
-    /// Goes with a trend.
-    Trend,
-    /// Goes with a price that leaves its range.
-    Breakout,
-    /// Goes against what strayed.
-    MeanReversion,
-    /// Trades one instrument against another.
-    Pairs,
-    /// Offers both sides.
-    MarketMaker,
-    /// Divides equity among instruments.
-    Portfolio,
-    /// Forbids: while its strategy holds a position on paper, it vetoes.
-    RiskManager,
-    /// Predicts.
-    Forecaster,
-    /// Reads.
-    News,
-}
-
-impl RoleConfig {
-    /// Its name in configurations and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Momentum => "momentum",
-            Self::Trend => "trend",
-            Self::Breakout => "breakout",
-            Self::MeanReversion => "mean_reversion",
-            Self::Pairs => "pairs",
-            Self::MarketMaker => "market_maker",
-            Self::Portfolio => "portfolio",
-            Self::RiskManager => "risk_manager",
-            Self::Forecaster => "forecaster",
-            Self::News => "news",
-        }
-    }
-
-    /// True if its no ends a decision, and it has no other word.
-    #[must_use]
-    pub const fn has_veto(self) -> bool {
-        matches!(self, Self::RiskManager)
-    }
-}
-
 /// An agent: a strategy on a paper account of its own, and a voice in the swarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
     /// Its name in reports, unique.
     pub id: String,
-    /// What it is for.
-    pub role: RoleConfig,
+    /// What it is for: `momentum`, `trend`, `breakout`, `mean_reversion`, `pairs`, `market_maker`, `portfolio`,
+    /// `risk_manager`, `forecaster`, `news` or `coordinator`.
+    #[schemars(with = "String")]
+    pub role: Role,
     /// Instruments on which its strategy runs, one by one; left out for a strategy that names its own.
     #[serde(default)]
     pub instruments: Vec<String>,

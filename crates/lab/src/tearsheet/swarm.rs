@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use starling_swarm::agent::TrackRecord;
+use starling_swarm::agent::{Role, TrackRecord};
 use starling_swarm::consensus::ballot::Choice;
 use starling_swarm::consensus::statement::Certificate;
 use starling_swarm::consensus::tally::{Outcome, Reason};
@@ -56,7 +56,7 @@ pub struct SwarmRecord {
     pub agents: Vec<AgentRecord>,
     /// Times they conferred about an instrument.
     pub conferences: u64,
-    /// What came of it: `buy`, `sell`, `hold`, or why nothing was done.
+    /// What came of it: `long`, `short`, `flat`, or why nothing was done.
     pub outcomes: BTreeMap<String, u64>,
     /// Conferences in which the most votes, counted by heads, wanted something else than what was done.
     pub overruled: u64,
@@ -69,6 +69,12 @@ pub struct SwarmRecord {
 }
 
 impl SwarmRecord {
+    /// Conferences that ended in a way to stand.
+    #[must_use]
+    pub fn decided(&self) -> u64 {
+        ["long", "short", "flat"].iter().filter_map(|name| self.outcomes.get(*name)).sum()
+    }
+
     /// The capital divided equally among the agents, each trading alone: what the council is measured against.
     #[must_use]
     pub fn equal_weights(&self) -> Vec<EquityPoint> {
@@ -91,7 +97,7 @@ impl SwarmRecord {
 
 impl AgentRecord {
     fn vetoes_nothing(&self) -> bool {
-        self.role != crate::config::RoleConfig::RiskManager.name()
+        self.role != Role::RiskManager.name()
     }
 }
 
@@ -192,9 +198,9 @@ impl SwarmTally {
 fn name(outcome: Outcome) -> &'static str {
     use starling_swarm::consensus::ballot::Action;
     match outcome {
-        Outcome::Act { action: Action::Buy, .. } => "buy",
-        Outcome::Act { action: Action::Sell, .. } => "sell",
-        Outcome::Act { action: Action::Hold, .. } => "hold",
+        Outcome::Act { action: Action::Buy, .. } => "long",
+        Outcome::Act { action: Action::Sell, .. } => "short",
+        Outcome::Act { action: Action::Hold, .. } => "flat",
         Outcome::NoTrade(Reason::Alone) => "one vote",
         Outcome::NoTrade(Reason::Vetoed(_)) => "vetoed",
         Outcome::NoTrade(Reason::VetoSilent(_)) => "veto holder silent",

@@ -101,7 +101,7 @@ fn swarm(swarm: &SwarmRecord) -> Value {
             "equity_alone": agent.alone.last().map(|p| p.equity),
         })
     };
-    let decided = ["buy", "sell", "hold"].iter().filter_map(|name| swarm.outcomes.get(*name)).sum::<u64>();
+    let decided = swarm.decided();
     json!({
         "agents": swarm.agents.iter().map(agent).collect::<Vec<_>>(),
         "topology": swarm.topology,

@@ -1,7 +1,7 @@
 //! How an agent has done, and what its vote weighs for it.
 //!
 //! Invariant: a weight is between 0 and [`UNIT`] and says what share of its recent moves went its agent's way. It begins
-//! at a half, and after silence or balanced luck lies there again; one lucky stroke counts no more than [`MOVE_MAX_PPM`].
+//! at a half, and after silence or balanced luck lies there again; one lucky stroke counts no more than `MOVE_MAX_PPM`.
 
 use serde::{Deserialize, Serialize};
 use starling_core::Side;
@@ -10,9 +10,9 @@ use starling_core::fixed::Price;
 use super::UNIT;
 
 /// A move above this counts as this, 1/1,000,000.
-pub const MOVE_MAX_PPM: u64 = 100_000;
+pub(super) const MOVE_MAX_PPM: u64 = 100_000;
 /// Moves counted on each side before the first, 1/1,000,000.
-pub const PRIOR_PPM: u64 = 20_000;
+pub(super) const PRIOR_PPM: u64 = 20_000;
 /// After so many judgements a judgement counts 1/e; 64 halve it.
 const FADE: u64 = 92;
 /// Fractional bits of the faded sums.
@@ -50,7 +50,8 @@ impl TrackRecord {
         (self.hits * u64::from(UNIT)).checked_div(self.moves).map(|rate| rate as u16)
     }
 
-    /// A signal given at one price is judged at another.
+    /// A signal given at one price is judged at another: the way it wanted to stand, and with what share of equity, in
+    /// basis points.
     pub fn judge(&mut self, side: Option<Side>, target_bp: i16, then: Price, now: Price) {
         self.decisions += 1;
         let (then, now) = (i128::from(then.units()), i128::from(now.units()));

@@ -37,7 +37,6 @@ pub(super) fn blocks(run: &RunRecord, swarm: &SwarmRecord) -> Vec<Block> {
 }
 
 fn told(swarm: &SwarmRecord) -> String {
-    let acted: u64 = ["buy", "sell", "hold"].iter().filter_map(|name| swarm.outcomes.get(*name)).sum();
     let rule = match swarm.consensus.as_str() {
         "weighted" => format!(
             "A decision needs {} of the weight, which is confidence times track record",
@@ -51,7 +50,7 @@ fn told(swarm: &SwarmRecord) -> String {
         counted(swarm.agents.len() as u64, "agent"),
         swarm.topology,
         counted(swarm.conferences, "time"),
-        count(acted),
+        count(swarm.decided()),
         swarm.follower,
         counted(swarm.overruled, "conference"),
     )
