@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the seeds of those fuzz targets whose inputs are not messages: books, captures, CSV, DBN, frame files, journals.
+"""Makes the seeds of those fuzz targets whose inputs are not messages: books, numbers, tables, captures, DBN, frame
+files, journals.
 
     python3 scripts/fuzz_seeds.py DATA_DIR REPOSITORY
 
@@ -150,6 +151,14 @@ def csv():
     write("csv", "unclosed", text(comma, [b'a,b\n1,"2\n3,4\n']))
 
 
+def fixed():
+    for number, text in enumerate(
+        ["61800.20", "-0.00002853", "1.69685512", ".5", "7.", "+3", "1e-05", "-1.2E+03", "9223372036.854775807"]
+        + ["-9223372036.854775808", "12345678.12345678", "0.1234567890", "1e30", "-0", "1.0000000001", "00000000000000000001"]
+    ):
+        write("fixed", f"{number:02}", text.encode())
+
+
 def csv_table():
     """The first byte says which table of the judge reads the text, and how it takes faults."""
     refuse, drop, accept = 0x00, 0x10, 0x20
@@ -271,5 +280,5 @@ def journal():
     write("journal", "seals_unsigned", header() + group + rest + bytes([SIGN_HEADER | SIGN_RECORDS]))
 
 
-for make in (book_l2, book_l3, book_join, capture, csv, csv_table, dbn, frames, journal):
+for make in (book_l2, book_l3, book_join, capture, csv, csv_table, fixed, dbn, frames, journal):
     make()

@@ -1,4 +1,4 @@
 //! The decoder of `binance-usdm`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::judge(env!("CARGO_BIN_NAME"), input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::wire::binance(input));

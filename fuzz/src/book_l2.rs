@@ -15,13 +15,31 @@ use super::bytes::Bytes;
 #[derive(Debug)]
 enum Step {
     /// A price near zero, in ticks and a remainder.
-    Near { side: Side, ticks: i16, rest: u8, size: u8 },
-    Any { side: Side, level: Level },
-    DeleteBest { side: Side },
+    Near {
+        side: Side,
+        ticks: i16,
+        rest: u8,
+        size: u8,
+    },
+    Any {
+        side: Side,
+        level: Level,
+    },
+    DeleteBest {
+        side: Side,
+    },
     /// Bids and asks, in ticks.
-    Snapshot { rows: [Vec<(i8, u8)>; 2] },
-    Sweep { taker: Side, size: i64 },
-    Checksum { price_digits: u8, size_digits: u8 },
+    Snapshot {
+        rows: [Vec<(i8, u8)>; 2],
+    },
+    Sweep {
+        taker: Side,
+        size: i64,
+    },
+    Checksum {
+        price_digits: u8,
+        size_digits: u8,
+    },
 }
 
 impl Step {
