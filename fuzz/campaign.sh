@@ -20,7 +20,9 @@ touch "$summary"
 
 length() {
   case $1 in
-  csv | csv_table | capture | book_*) echo 384 ;;
+  fixed) echo 64 ;;
+  csv) echo 160 ;;
+  csv_table | capture | book_*) echo 384 ;;
   frames | journal) echo 1024 ;;
   dbn) echo 1536 ;;
   wire_bitfinex) echo 4096 ;;
