@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use super::format::{Checksum, RecordHeader, Seal};
+use super::format::{Checksum, FIRST_SEQ_MAX, RecordHeader, Seal};
 use super::{Digest, GROUP_BYTES, HEADER_LEN, Header, JournalError, Kind, MAX_PAYLOAD, Reader, SEAL_LEN};
 
 /// Appends records to a journal and keeps its chain.
@@ -48,7 +48,11 @@ pub struct Finished<W> {
 
 impl<W: Write> Writer<W> {
     /// Begins a journal; the header reaches the sink with the first group.
+    ///
+    /// # Panics
+    /// If the first sequence number is not below 2^63: no reader would take the file.
     pub fn create(sink: W, header: Header) -> Writer<W> {
+        assert!(header.first_seq <= FIRST_SEQ_MAX, "a journal is numbered from below 2^63");
         let mut buffer = Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 8);
         buffer.extend_from_slice(&header.encode());
         Writer {

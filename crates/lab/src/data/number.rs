@@ -126,7 +126,6 @@ impl Scaling {
     }
 
     /// An exact number, which a plain column refuses if it has more than nine decimals.
-    #[cfg(any(test, feature = "parquet"))]
     pub(super) fn exact(&self, value: Exact, type_name: &'static str) -> Result<i64, FixedError> {
         let input = || format!("{}e{}", value.mantissa, value.exponent);
         let units = self.scaled(value).ok_or_else(|| FixedError::OutOfRange { input: input(), type_name })?;
