@@ -52,6 +52,7 @@ impl Client {
             symbol: "BTCUSDT".into(),
             instrument: InstrumentId(0),
             tick: Price::parse(b"0.01").unwrap(),
+            digits: None,
             channels: vec![Channel::Trade, Channel::Quote, Channel::Book],
         };
         let metrics = Arc::new(Metrics::new("chaos"));
@@ -99,6 +100,7 @@ impl Received {
                 GapState::Lost => self.lost.push((gap.first_id, gap.last_id)),
             },
             Item::BookLost { .. } => self.book = None,
+            Item::Stale { .. } | Item::Fresh { .. } => {}
             Item::Book { change, .. } => {
                 if change.coverage == Coverage::Snapshot {
                     self.book = Some(Default::default());
@@ -143,7 +145,7 @@ fn read(mut lane: LaneReader, done: Arc<AtomicBool>, pause: Duration) -> std::th
 const DEPTH: usize = 300;
 
 /// The best levels of bids and asks.
-fn best(book: &[BTreeMap<Price, Qty>; 2]) -> [Vec<(Price, Qty)>; 2] {
+pub(super) fn best(book: &[BTreeMap<Price, Qty>; 2]) -> [Vec<(Price, Qty)>; 2] {
     let row = |(price, size): (&Price, &Qty)| (*price, *size);
     [book[0].iter().rev().take(DEPTH).map(row).collect(), book[1].iter().take(DEPTH).map(row).collect()]
 }

@@ -123,6 +123,7 @@ impl Record {
             instrument: InstrumentId::from(at),
             // The book is kept only to know when a snapshot is needed; off this tick it is slower, not wrong.
             tick: Price::from_units(10_000_000),
+            digits: None,
             channels: channels.clone(),
         };
         let subscriptions = symbols.iter().enumerate().map(subscription).collect();
