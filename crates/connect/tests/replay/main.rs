@@ -10,6 +10,7 @@ mod group;
 mod peers;
 mod rest;
 mod truth;
+mod venues;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
