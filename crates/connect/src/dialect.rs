@@ -135,6 +135,9 @@ pub enum QuoteSource {
     Book,
 }
 
+/// Makes the messages that say something of some topics.
+pub type Compose = fn(&[Topic]) -> Vec<String>;
+
 /// A venue's way of keeping a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
@@ -154,9 +157,9 @@ pub struct Dialect {
     /// Whether its symbols are written in capitals; others are taken as they are given.
     pub capitals: bool,
     /// Messages that subscribe to some topics; each counts against `messages_per_second`.
-    pub subscribe: fn(&[Topic]) -> Vec<String>,
+    pub subscribe: Compose,
     /// Messages that end subscriptions, where that can be done by name. Without it a book is had anew by connecting anew.
-    pub unsubscribe: Option<fn(&[Topic]) -> Vec<String>>,
+    pub unsubscribe: Option<Compose>,
     /// Messages the venue sends by itself after opening that its decoder reads as a confirmation.
     pub greetings: usize,
     /// What it confirms after that.

@@ -140,7 +140,7 @@ impl Group {
             }
             if let Some(switch) = failover.check(now) {
                 self.board.active[at].store(switch.to as u32, Ordering::Relaxed);
-                self.metrics.count(Counter::Failovers);
+                self.metrics.add_shared(Counter::Failovers, 1);
                 out.push(Switched { instrument: self.instruments[at].instrument, switch });
             }
         }
@@ -296,7 +296,7 @@ impl Follow {
         };
         if skipped {
             let news = matches!(item, Item::Quote(_) | Item::Bar(_));
-            metrics.add(Counter::Duplicates, u64::from(news));
+            metrics.add_shared(Counter::Duplicates, u64::from(news));
         } else {
             out.push_back(item);
         }
@@ -307,12 +307,12 @@ impl Follow {
         let mut missing = 0;
         if self.numbers == TradeNumbers::Opaque {
             if trade.ts_event < self.trade_ts {
-                metrics.count(Counter::Duplicates);
+                metrics.add_shared(Counter::Duplicates, 1);
                 return 0;
             }
         } else if let Some(last) = self.trade {
             if trade.trade_id <= last {
-                metrics.count(Counter::Duplicates);
+                metrics.add_shared(Counter::Duplicates, 1);
                 return 0;
             }
             if self.numbers == TradeNumbers::Contiguous {
@@ -345,7 +345,7 @@ impl Follow {
                 }
                 if standby.trades.len() == STANDBY_TRADES_MAX {
                     standby.trades.pop_front();
-                    metrics.count(Counter::StandbyForgotten);
+                    metrics.add_shared(Counter::StandbyForgotten, 1);
                 }
                 if trade.trade_id > last {
                     standby.trades.push_back(*trade);

@@ -185,6 +185,8 @@ pub struct Ingest {
     limits: IngestLimits,
     slots: Vec<Slot>,
     places: HashMap<Box<[u8]>, usize>,
+    /// Where the last update went: the next is often of the same instrument.
+    latest: usize,
     batch: Batch,
     fanout: Fanout,
     quarantine: Quarantine,
@@ -297,6 +299,7 @@ impl Ingest {
             limits,
             slots,
             places,
+            latest: 0,
             batch: Batch::new(),
             fanout,
             quarantine: Quarantine::default(),
@@ -389,8 +392,13 @@ impl Ingest {
 
     /// The place of a symbol that was subscribed to with this channel.
     #[inline]
-    fn place(&self, symbol: Text, frame: &[u8], channel: Channel) -> Option<usize> {
-        let at = self.places.get(self.wire.symbol(symbol, frame)).copied();
+    fn place(&mut self, symbol: Text, frame: &[u8], channel: Channel) -> Option<usize> {
+        let name = self.wire.symbol(symbol, frame);
+        let at = match self.slots.get(self.latest) {
+            Some(slot) if slot.of.symbol.as_bytes() == name => Some(self.latest),
+            _ => self.places.get(name).copied(),
+        };
+        self.latest = at.unwrap_or(self.latest);
         let wanted = at.filter(|at| {
             let slot = &self.slots[*at];
             slot.feeds.iter().any(|feed| feed.channel == channel) || (channel == Channel::Book && slot.book.is_some())

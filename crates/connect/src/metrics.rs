@@ -1,7 +1,7 @@
 //! Counts of what a connection received, dropped, refused and repaired, and their text for a scraper.
 //!
-//! Invariant: nothing is lost without one of these counting it, and counters never go down. One thread counts, any thread
-//! reads; a reading is not a consistent cut across counters. It keeps no history: whoever scrapes does.
+//! Invariant: nothing is lost without one of these counting it, and counters never go down. One thread counts (several may,
+//! with [`Metrics::add_shared`]), any thread reads; a reading is not a consistent cut across counters. It keeps no history: whoever scrapes does.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -85,8 +85,8 @@ table! {
 #[derive(Debug)]
 pub struct Metrics {
     connection: String,
-    counters: Vec<AtomicU64>,
-    gauges: Vec<AtomicI64>,
+    counters: Box<[AtomicU64]>,
+    gauges: Box<[AtomicI64]>,
     lanes: Mutex<Lanes>,
 }
 
@@ -136,9 +136,16 @@ impl Metrics {
         self.add(counter, 1);
     }
 
-    /// Counts several.
+    /// Counts several. Only for the connection's own thread: it alone writes, so a plain store does, which costs a tenth of
+    /// an atomic addition.
     #[inline]
     pub fn add(&self, counter: Counter, n: u64) {
+        let counter = &self.counters[counter as usize];
+        counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    /// Counts several, where several threads count.
+    pub fn add_shared(&self, counter: Counter, n: u64) {
         self.counters[counter as usize].fetch_add(n, Ordering::Relaxed);
     }
 
@@ -184,8 +191,14 @@ impl Metrics {
     }
 
     fn lane_text(connections: &[&Self], label: &dyn Fn(&Self) -> String, text: &mut String) {
-        // Name, kind, help, and a sample of each lane.
-        let mut families: Vec<(&str, &str, &str, Vec<(String, u64)>)> = Vec::new();
+        /// One count of all lanes.
+        struct Family {
+            name: &'static str,
+            kind: &'static str,
+            help: &'static str,
+            samples: String,
+        }
+        let mut families: Vec<Family> = Vec::new();
         for metrics in connections {
             let connection = label(metrics);
             for (number, stats) in &metrics.lanes().now {
@@ -194,20 +207,15 @@ impl Metrics {
                 rows.push(("lag", "gauge", "Items the subscriber has not taken yet.", stats.lag()));
                 for (at, (name, kind, help, value)) in rows.into_iter().enumerate() {
                     if families.len() == at {
-                        families.push((name, kind, help, Vec::new()));
+                        families.push(Family { name, kind, help, samples: String::new() });
                     }
-                    families[at].3.push((labels.clone(), value));
+                    let _ = writeln!(families[at].samples, "starling_connect_lane_{name}{{{labels}}} {value}");
                 }
             }
         }
-        for (name, kind, help, samples) in families {
-            let _ = writeln!(
-                text,
-                "# HELP starling_connect_lane_{name} {help}\n# TYPE starling_connect_lane_{name} {kind}"
-            );
-            for (labels, value) in samples {
-                let _ = writeln!(text, "starling_connect_lane_{name}{{{labels}}} {value}");
-            }
+        for Family { name, kind, help, samples } in families {
+            let _ = writeln!(text, "# HELP starling_connect_lane_{name} {help}");
+            let _ = write!(text, "# TYPE starling_connect_lane_{name} {kind}\n{samples}");
         }
     }
 }

@@ -48,8 +48,11 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
         truth.trades.iter().filter(|(_, (_, size))| *size > Qty::ZERO).map(|(id, (p, q))| (*id, *p, *q)).collect();
     assert_eq!(quarantined.len(), truth.trades.len() - expected.len(), "{quarantined:?}");
     assert!(received.trades == expected, "{} trades of {}", received.trades.len(), expected.len());
-    let mut last = 0;
-    let rising = truth.quotes.iter().filter(|quote| quote.0 > std::mem::replace(&mut last, last.max(quote.0))).count();
+    let (mut last, mut rising) = (0, 0);
+    for quote in &truth.quotes {
+        rising += usize::from(quote.0 > last);
+        last = last.max(quote.0);
+    }
     assert_eq!(received.quotes.len(), rising);
     assert_eq!((received.lost.len(), received.opened), (0, 0));
     assert_eq!((metrics.get(Counter::BookGaps), metrics.get(Counter::BookSnapshots)), (0, 1));
