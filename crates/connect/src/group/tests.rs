@@ -126,43 +126,43 @@ fn the_second_takes_over_with_the_trades_the_first_did_not_say_and_a_book_anew()
     assert_eq!(told(&mut reader), ["s1", "t10", "t11", "q100", "d2"]);
     // The first falls silent after 12, the second goes on.
     rig.trade(0, 12, 5);
-    for (id, ms) in [(12, 5), (13, 100), (14, 200), (15, 506)] {
+    for (id, ms) in [(12, 5), (13, 100), (14, 200), (15, 601)] {
         rig.trade(1, id, ms);
-        assert_eq!(rig.tick(2, ms).len(), usize::from(ms == 506));
+        assert_eq!(rig.tick(2, ms).len(), usize::from(ms == 601));
         rig.book(1, Coverage::Delta, id, ms);
     }
     assert_eq!(told(&mut reader), ["t12", "lost", "0>1", "t13", "t14", "t15"]);
-    rig.book(1, Coverage::Delta, 16, 507);
-    rig.tick(16, 508);
-    rig.book(1, Coverage::Delta, 17, 509);
-    rig.trade(1, 16, 509);
+    rig.book(1, Coverage::Delta, 16, 602);
+    rig.tick(16, 603);
+    rig.book(1, Coverage::Delta, 17, 604);
+    rig.trade(1, 16, 604);
     assert_eq!(told(&mut reader), ["s16", "d17", "t16"]);
     assert_eq!((rig.metrics.get(Counter::Failovers), rig.metrics.gauge(Gauge::AwayFromFirst)), (1, 1));
 
     // The first is back, with what it could not say; it is listened to again once it has settled.
     for id in 13..=16 {
-        rig.trade(0, id, 600);
+        rig.trade(0, id, 610);
     }
-    for ms in (600..2_600).step_by(100) {
+    for ms in (700..2_600).step_by(100) {
         rig.quote(0, 101, ms, ms);
         rig.quote(1, 102, ms, ms);
         assert_eq!(rig.tick(20, ms), []);
     }
     told(&mut reader);
-    rig.quote(1, 103, 2_600, 2_600);
-    rig.quote(0, 101, 2_600, 2_600);
+    rig.quote(1, 103, 2_700, 2_700);
+    rig.quote(0, 101, 2_700, 2_700);
     let switch = Switch { from: 1, to: 0 };
-    assert_eq!(rig.tick(20, 2_600), [Switched { instrument: InstrumentId(3), switch }]);
+    assert_eq!(rig.tick(20, 2_700), [Switched { instrument: InstrumentId(3), switch }]);
     // Told already, and an older quote, are not told again.
-    rig.trade(0, 17, 2_601);
-    rig.quote(0, 99, 2_500, 2_602);
-    rig.quote(0, 104, 2_602, 2_602);
-    rig.tick(21, 2_603);
+    rig.trade(0, 17, 2_701);
+    rig.quote(0, 99, 2_500, 2_702);
+    rig.quote(0, 104, 2_702, 2_702);
+    rig.tick(21, 2_703);
     let heard = told(&mut reader);
     assert_eq!(heard[..5], ["q103", "lost", "1>0", "q101", "t17"]);
     assert!(heard.contains(&"q104".into()) && !heard.contains(&"q99".into()), "{heard:?}");
     assert_eq!(rig.metrics.gauge(Gauge::AwayFromFirst), 0);
-    rig.quote(0, 105, 2_603, 2_603);
+    rig.quote(0, 105, 2_703, 2_703);
     assert_eq!(told(&mut reader), ["q105"]);
     assert!(rig.metrics.get(Counter::Duplicates) >= 1);
 }
