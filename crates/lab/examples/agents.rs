@@ -1,6 +1,8 @@
 //! What an agent costs: time to spawn one with its node, mailbox and strategy, memory of one alive, and a round in which
 //! all think. `cargo run --release -p starling-lab --example agents -- 10000`
 
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
 use std::hint::black_box;
 use std::time::Instant;
 
