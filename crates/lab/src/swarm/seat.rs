@@ -11,7 +11,7 @@ use starling_core::{Bar, Event, InstrumentId, Side, UnixNanos};
 use starling_engine::EngineError;
 use starling_swarm::agent::{TrackRecord, UNIT};
 use starling_swarm::consensus::ballot::{Action, Choice};
-use starling_swarm::consensus::council::{BadCouncil, Council, Member, Subject};
+use starling_swarm::consensus::council::{BadCouncil, Council, Member, Mode, Subject};
 use starling_swarm::consensus::statement::Certificate;
 use starling_swarm::id::AgentId;
 
@@ -48,7 +48,8 @@ impl Calls {
 #[derive(Debug)]
 pub struct Board {
     members: Vec<Member>,
-    config: SwarmConfig,
+    mode: Mode,
+    threshold: u16,
     records: Vec<TrackRecord>,
     /// By member and instrument: its last vote.
     standing: Vec<BTreeMap<u32, Option<Side>>>,
@@ -70,7 +71,8 @@ impl Board {
             records: vec![TrackRecord::default(); members.len()],
             standing: vec![BTreeMap::new(); members.len()],
             closes: BTreeMap::new(),
-            config: config.clone(),
+            mode: config.consensus.mode(),
+            threshold: config.threshold_bps(),
             members,
         }
     }
@@ -80,8 +82,7 @@ impl Board {
     /// # Errors
     /// [`BadCouncil`]: the configuration allows more agents than a council has seats.
     pub fn council(&self) -> Result<Council, BadCouncil> {
-        Council::new(self.config.consensus.mode(), self.members.iter().copied())?
-            .with_threshold(self.config.threshold_bps())
+        Council::new(self.mode, self.members.iter().copied())?.with_threshold(self.threshold)
     }
 
     /// The record of each agent.

@@ -1,6 +1,6 @@
 //! Shared state under fire: writes and removals by anybody, and in the end one state.
 //!
-//! 250 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
+//! 1,000 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
 
 use std::collections::BTreeMap;
 

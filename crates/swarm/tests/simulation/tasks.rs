@@ -1,6 +1,6 @@
 //! Tasks under fire: whatever dies, the coordinator above all, each task ends once, as all keepers say.
 //!
-//! 250 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
+//! 1,000 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
