@@ -4,7 +4,7 @@
 //! to it and of the certificates before it. All members see the same of both, so all hold the same council, in one
 //! process or in many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use starling_core::fixed::Price;
 use starling_core::{Bar, Event, InstrumentId, Side, UnixNanos};
@@ -20,7 +20,7 @@ use crate::config::{Config, SwarmConfig};
 use crate::run::RunError;
 
 /// Stamps whose opinions are kept, for calls that come late.
-pub const OPINIONS_KEPT: usize = 64;
+pub const OPINIONS_KEPT: usize = 16;
 
 /// Which way an agent wants to stand in an instrument, and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +164,8 @@ pub struct Seat {
     veto: bool,
     /// The instruments its strategies trade; of others it has no opinion.
     covers: Vec<InstrumentId>,
-    /// What it thought after each of the last stamps, by instrument.
-    opinions: BTreeMap<UnixNanos, BTreeMap<InstrumentId, Opinion>>,
+    /// What it thought after each of the last stamps, the oldest first.
+    opinions: VecDeque<(UnixNanos, Vec<(InstrumentId, Opinion)>)>,
     /// What it thinks now, and the close at which it began to.
     held: BTreeMap<InstrumentId, (Opinion, Price)>,
     /// By side: long, short, not at all.
@@ -193,7 +193,7 @@ impl Seat {
             brain,
             covers,
             veto: agent.role.has_veto(),
-            opinions: BTreeMap::new(),
+            opinions: VecDeque::new(),
             held: BTreeMap::new(),
             calls: [Calls::default(); 3],
         })
@@ -215,10 +215,10 @@ impl Seat {
         }
         self.brain.complete_stamp()?;
         let mut changed = Vec::new();
-        let mut now = BTreeMap::new();
+        let mut now: Vec<(InstrumentId, Opinion)> = Vec::new();
         for event in events {
             let Event::Bar(bar) = event else { continue };
-            if !self.covers.contains(&bar.instrument) || now.contains_key(&bar.instrument) {
+            if !self.covers.contains(&bar.instrument) || now.iter().any(|(seen, _)| *seen == bar.instrument) {
                 continue;
             }
             if let Some((opinion, close)) = self.held.get(&bar.instrument) {
@@ -240,26 +240,27 @@ impl Seat {
             if before.map(|(opinion, _)| opinion.side) != Some(side) {
                 changed.push(bar.instrument);
             }
-            now.insert(bar.instrument, opinion);
+            now.push((bar.instrument, opinion));
         }
-        self.opinions.insert(stamp, now);
-        while self.opinions.len() > OPINIONS_KEPT {
-            self.opinions.pop_first();
+        if self.opinions.len() == OPINIONS_KEPT {
+            self.opinions.pop_front();
         }
+        self.opinions.push_back((stamp, now));
         Ok(changed)
     }
 
     /// True once it has seen a stamp.
     #[must_use]
     pub fn has_seen(&self, stamp: UnixNanos) -> bool {
-        self.opinions.last_key_value().is_some_and(|(last, _)| *last >= stamp)
+        self.opinions.back().is_some_and(|(last, _)| *last >= stamp)
     }
 
     /// Its vote about an instrument at a stamp it has seen.
     #[must_use]
     pub fn choice(&self, subject: Subject) -> Choice {
-        let opinions = self.opinions.get(&subject.stamp);
-        match opinions.and_then(|opinions| opinions.get(&InstrumentId(subject.instrument))) {
+        let opinions = self.opinions.iter().find(|(stamp, _)| *stamp == subject.stamp);
+        let mut opinions = opinions.into_iter().flat_map(|(_, opinions)| opinions);
+        match opinions.find(|(instrument, _)| instrument.0 == subject.instrument).map(|(_, opinion)| *opinion) {
             Some(opinion) if self.veto && opinion.side.is_some() => Choice::Veto,
             Some(opinion) if !self.veto => {
                 Choice::Act { action: action_of(opinion.side), confidence: opinion.confidence_bps }
