@@ -90,17 +90,8 @@ fn main() {
         let close = if at <= 50 { 100 + at } else { 200 - at };
         let price = Price::from_int(close.cast_signed());
         let volume = Qty::from_int(1_000);
-        let bar = Bar {
-            instrument,
-            series,
-            ts_event: ts,
-            ts_recv: ts,
-            open: price,
-            high: price,
-            low: price,
-            close: price,
-            volume,
-        };
+        let (high, low) = (price + Price::from_int(1), price - Price::from_int(1));
+        let bar = Bar { instrument, series, ts_event: ts, ts_recv: ts, open: price, high, low, close: price, volume };
         for hall in &mut halls {
             decided += hall.on_stamp(ts, &[Event::Bar(bar)]).expect("they confer").len();
         }
