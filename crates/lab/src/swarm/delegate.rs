@@ -188,6 +188,8 @@ impl Delegate {
             self.node.act(now, |consensus, _, _, _| consensus.adopt(stamp, council))?;
         }
         let mut asked = self.seat.on_stamp(stamp, events)?;
+        let oldest = self.seat.oldest();
+        self.node.act(now, |consensus, _, _, _| consensus.forget_before(oldest));
         if self.confer == ConferConfig::EveryBar {
             asked = bars;
         }

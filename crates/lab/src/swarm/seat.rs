@@ -249,6 +249,12 @@ impl Seat {
         Ok(changed)
     }
 
+    /// The oldest stamp that it could still vote on.
+    #[must_use]
+    pub fn oldest(&self) -> UnixNanos {
+        self.opinions.front().map_or(UnixNanos::EPOCH, |(stamp, _)| *stamp)
+    }
+
     /// True once it has seen a stamp.
     #[must_use]
     pub fn has_seen(&self, stamp: UnixNanos) -> bool {
