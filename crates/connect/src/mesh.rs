@@ -47,6 +47,10 @@ use inbox::{Inbox, Item};
 pub const ROOM_WAIT: Duration = Duration::from_millis(20);
 /// Agents in an announcement, and agents of others that are known.
 pub const AGENTS_MAX: usize = 1 << 17;
+/// Bytes a datagram may have at least, whatever is configured.
+const BATCH_MIN: usize = 64;
+/// Bytes of a frame's address in a datagram, with its length.
+const ADDRESS_BYTES: usize = 4 + 8;
 /// Announcements come this often, once everybody knows everybody.
 const HELLO_EVERY: u64 = SECOND;
 /// And this often at first, doubling.
@@ -401,18 +405,29 @@ impl Mesh {
         }
         let is_new = self.processes.insert(hello.process);
         for agent in hello.agents {
-            if self.elsewhere.len() >= AGENTS_MAX && !self.elsewhere.contains_key(&agent) {
-                self.counters.overflowed += 1;
-                continue;
-            }
-            let place = *self.elsewhere.entry(agent).or_insert(hello.process);
-            self.counters.forged += u64::from(place != hello.process || self.hosted.contains_key(&agent));
+            self.counters.forged += u64::from(!self.lives(agent, hello.process));
         }
         if is_new {
             self.announce_soon();
         } else if hello.asks {
             self.announce(false);
         }
+    }
+
+    /// True if an agent lives in that process: known to, or learned now.
+    fn lives(&mut self, agent: AgentId, process: ProcessId) -> bool {
+        if self.hosted.contains_key(&agent) {
+            return false;
+        }
+        if let Some(place) = self.elsewhere.get(&agent) {
+            return *place == process;
+        }
+        if self.elsewhere.len() < AGENTS_MAX {
+            self.elsewhere.insert(agent, process);
+        } else {
+            self.counters.overflowed += 1;
+        }
+        true
     }
 
     /// Hands every frame that has come to `take`: for whom, from whom, the frame. How many those were.
@@ -457,8 +472,7 @@ impl Mesh {
                 self.counters.malformed += 1;
                 break;
             };
-            let place = *self.elsewhere.entry(from).or_insert(process);
-            if place != process || self.hosted.contains_key(&from) {
+            if !self.lives(from, process) {
                 self.counters.forged += 1;
             } else if self.hosted.contains_key(&to) {
                 count += 1;
@@ -476,16 +490,25 @@ impl Mesh {
         let key = (to, parcel.priority);
         if !self.lanes.contains_key(&key) {
             let publisher = self.session.publisher(&self.config.swarm, self.config.process, to, parcel.priority)?;
-            let batch = Batch::new(self.config.batch_bytes, self.config.batch_wait[parcel.priority as usize]);
+            let batch =
+                Batch::new(self.config.batch_bytes.max(BATCH_MIN), self.config.batch_wait[parcel.priority as usize]);
             self.lanes.insert(key, Lane { publisher, batch });
             self.counters.lanes_opened += 1;
         }
         let lane = self.lanes.get_mut(&key).expect("it was just opened");
         self.counters.frames_out += 1;
-        for part in [address(from, parcel.to).as_slice(), &parcel.bytes] {
-            if let Some(datagram) = lane.batch.push(now, part) {
-                put(&mut self.counters, lane, datagram);
+        let address = address(from, parcel.to);
+        if let Some(mut full) = lane.batch.push(now, &address) {
+            // An address stays with its frame.
+            full.truncate(full.len() - ADDRESS_BYTES);
+            if !full.is_empty() {
+                put(&mut self.counters, lane, full);
             }
+            let again = lane.batch.push(now, &address);
+            assert!(again.is_none(), "a datagram holds more than an address");
+        }
+        if let Some(datagram) = lane.batch.push(now, &parcel.bytes) {
+            put(&mut self.counters, lane, datagram);
         }
         Ok(())
     }
@@ -544,7 +567,9 @@ impl Transport for Mesh {
                 match item {
                     Item::Hello(bytes) => self.on_hello(&bytes),
                     Item::Datagram { from, bytes } => {
-                        self.open_datagram(from, &bytes, &mut |to, from, frame| came.push((to, from, frame.to_vec())));
+                        self.open_datagram(from, &bytes, &mut |to, from, frame: &[u8]| {
+                            came.push((to, from, frame.to_vec()))
+                        });
                     }
                 }
             }

@@ -4,7 +4,7 @@
 //! long: then the newest is dropped and counted.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use starling_swarm::component::Priority;
 use starling_swarm::mailbox::Mailbox;
@@ -48,15 +48,18 @@ impl Inbox {
 
     pub(super) fn push(&self, priority: Priority, item: Item) {
         let mut state = self.state();
-        if let Err(item) = state.mail.push(priority, item) {
-            state.writers += 1;
-            let (mut later, _) = self.room.wait_timeout(state, ROOM_WAIT).unwrap_or_else(PoisonError::into_inner);
-            later.writers -= 1;
-            if later.mail.push(priority, item).is_err() {
+        let mut refused = state.mail.push(priority, item).err();
+        let begun = refused.as_ref().map(|_| Instant::now());
+        while let (Some(item), Some(begun)) = (refused.take(), begun) {
+            let left = ROOM_WAIT.saturating_sub(begun.elapsed());
+            if left.is_zero() {
                 self.overflowed.add(1);
                 return;
             }
-            state = later;
+            state.writers += 1;
+            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.writers -= 1;
+            refused = state.mail.push(priority, item).err();
         }
         let waits = state.readers > 0;
         drop(state);
@@ -106,7 +109,6 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     fn hello(byte: u8) -> Item {
         Item::Hello(vec![byte])

@@ -18,7 +18,7 @@ use crate::clock::now;
 
 /// Long, since this machine does other things, too.
 const PATIENCE: Duration = Duration::from_secs(30);
-const TURN: Duration = Duration::from_millis(5);
+const TURN: Duration = Duration::from_micros(500);
 
 /// Remembers what it heard, how often.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ fn turn_until(hosts: &mut [Host<Ear>], mut done: impl FnMut(&mut [Host<Ear>]) ->
     while !done(hosts) {
         assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}");
         for host in hosts.iter_mut() {
-            host.turn(TURN / u32::try_from(8).unwrap());
+            host.turn(TURN);
         }
     }
     begun.elapsed()

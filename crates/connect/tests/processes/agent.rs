@@ -9,7 +9,7 @@ use starling_connect::provider::local::inside::{Inside, Told};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub fn run() {
+pub(crate) fn run() {
     let inside = Inside::enter().unwrap();
     let assignment = inside.assignment().clone();
     let role = String::from_utf8(assignment.role.clone()).unwrap_or_default();

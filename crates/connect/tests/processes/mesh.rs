@@ -22,7 +22,7 @@ use starling_swarm::topology::Shape;
 use crate::Test;
 use crate::provider::{event, ledger, settings};
 
-pub const TESTS: [Test; 3] = [
+pub(crate) const TESTS: [Test; 3] = [
     ("two_processes_confer", || confer_among(2, Shape::Mesh)),
     ("six_processes_confer", || confer_among(6, Shape::Hierarchical)),
     ("a_killed_process_is_noticed_and_its_replacement_joins", a_killed_process_is_noticed_and_its_replacement_joins),
@@ -48,12 +48,9 @@ struct Report {
     heard: BTreeMap<u32, (u32, u32)>,
     /// Of those, for it alone.
     alone: u32,
-    reuse: f64x,
+    /// Thousandths of datagrams that found their link open.
+    reuse: u32,
 }
-
-/// A share in thousandths, which can be compared.
-#[expect(non_camel_case_types, reason = "it stands for a number")]
-type f64x = u32;
 
 /// Counts what it hears.
 #[derive(Debug, Default)]
@@ -79,7 +76,7 @@ impl Component for Chorus {
 }
 
 /// The agent: says its share, hears the others, and reports whenever something changed.
-pub fn confer(inside: &Inside, role: &str) {
+pub(crate) fn confer(inside: &Inside, role: &str) {
     let role: Role = serde_json::from_str(role.strip_prefix("confer ").unwrap()).unwrap();
     let (me, replaces) = (inside.assignment().agent, inside.assignment().replaces);
     let timing = Timing::local();

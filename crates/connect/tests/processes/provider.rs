@@ -16,7 +16,7 @@ use starling_swarm::id::AgentId;
 
 use crate::Test;
 
-pub const TESTS: [Test; 13] = [
+pub(crate) const TESTS: [Test; 13] = [
     ("an_agent_is_confined_in_every_layer", an_agent_is_confined_in_every_layer),
     ("words_go_there_and_back", words_go_there_and_back),
     ("a_warm_start_is_quick_and_the_pool_fills_again", a_warm_start_is_quick_and_the_pool_fills_again),
@@ -35,20 +35,20 @@ pub const TESTS: [Test; 13] = [
 /// Long, since this machine does other things, too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn settings(folder: &Path) -> Settings {
+pub(crate) fn settings(folder: &Path) -> Settings {
     Settings { spares: 0, patience: PATIENCE, ..Settings::new(folder, ["agent"]).unwrap() }
 }
 
-pub fn ledger() -> Ledger {
+pub(crate) fn ledger() -> Ledger {
     Ledger::new(PriceTable::local(), Budget::default())
 }
 
-pub fn spec(agent: u32, role: &str) -> Spec {
+pub(crate) fn spec(agent: u32, role: &str) -> Spec {
     Spec { agent: AgentId(agent), role: role.into(), replace: false, standby: false }
 }
 
 /// The first event that `pick` takes.
-pub fn event<T>(provider: &mut Processes, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+pub(crate) fn event<T>(provider: &mut Processes, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     let mut seen = Vec::new();
     while Instant::now() < end {
@@ -341,7 +341,7 @@ fn children_of(pid: u32) -> Vec<u32> {
 }
 
 /// Keeps agents until it is killed.
-pub fn keep(folder: &str) {
+pub(crate) fn keep(folder: &str) {
     let mut provider = Processes::open(Settings { spares: 2, ..settings(Path::new(folder)) }, ledger()).unwrap();
     for agent in 1..=3 {
         provider.spawn(Spec { standby: agent == 1, replace: true, ..spec(agent, "keep") }).unwrap();
