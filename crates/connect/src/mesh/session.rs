@@ -134,8 +134,9 @@ fn settings(config: &Config) -> Result<zenoh::Config, MeshError> {
     set("connect/endpoints", config.connect.clone().into())?;
     set("connect/timeout_ms", (-1).into())?;
     set("connect/exit_on_failure", false.into())?;
-    set("connect/retry/period_init_ms", RETRY_MS[0].into())?;
-    set("connect/retry/period_max_ms", RETRY_MS[1].into())?;
+    let [first, most] = RETRY_MS;
+    let retry = serde_json::json!({"period_init_ms": first, "period_max_ms": most, "period_increase_factor": 2});
+    set("connect/retry", retry)?;
     set("scouting/multicast/enabled", false.into())?;
     set("scouting/gossip/enabled", false.into())?;
     // Else opening waits half a second for those who might be found.

@@ -33,6 +33,10 @@ pub(crate) fn run() {
             inside.ready(assignment.agent);
             std::process::exit(3);
         }
+        "understudy" => {
+            assert!(!assignment.standby, "no understudy");
+            echo(&inside);
+        }
         "done" => inside.ready(assignment.agent),
         "keep" => keep(&inside),
         #[cfg(feature = "mesh")]

@@ -16,7 +16,7 @@ use starling_swarm::id::AgentId;
 
 use crate::Test;
 
-pub(crate) const TESTS: [Test; 13] = [
+pub(crate) const TESTS: [Test; 14] = [
     ("an_agent_is_confined_in_every_layer", an_agent_is_confined_in_every_layer),
     ("words_go_there_and_back", words_go_there_and_back),
     ("a_warm_start_is_quick_and_the_pool_fills_again", a_warm_start_is_quick_and_the_pool_fills_again),
@@ -24,6 +24,7 @@ pub(crate) const TESTS: [Test; 13] = [
     ("who_stands_by_takes_over", who_stands_by_takes_over),
     ("a_restart_is_soft_or_hard_and_grace_ends", a_restart_is_soft_or_hard_and_grace_ends),
     ("who_dies_again_and_again_is_given_up", who_dies_again_and_again_is_given_up),
+    ("who_cannot_stand_by_is_not_tried_for_ever", who_cannot_stand_by_is_not_tried_for_ever),
     ("who_is_done_is_not_replaced", who_is_done_is_not_replaced),
     ("memory_has_an_end", memory_has_an_end),
     ("a_spent_budget_ends_all", a_spent_budget_ends_all),
@@ -95,7 +96,7 @@ fn an_agent_is_confined_in_every_layer() {
     let status = provider.wait_ready(AgentId(1), PATIENCE).unwrap();
     let layers = status.layers.unwrap();
     assert!(layers.is_full() && layers.landlock >= Some(1), "{layers:?}");
-    assert_eq!(Layers { landlock: None, ..layers }.is_full(), false);
+    assert!(!Layers { landlock: None, ..layers }.is_full());
 
     let said = said(&mut provider);
     let allowed = ["read own folder", "write own folder", "start a thread"];
@@ -256,6 +257,19 @@ fn who_dies_again_and_again_is_given_up() {
     let agents = [1, 1 << 24, (1 << 24) + 1].map(AgentId);
     assert_eq!(ended, agents.map(|agent| (agent, Exit::Code(3))));
     assert_eq!(given_up, agents[2]);
+}
+
+fn who_cannot_stand_by_is_not_tried_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut provider = Processes::open(Settings { deaths_max: 2, ..settings(folder.path()) }, ledger()).unwrap();
+    provider.spawn(Spec { replace: true, standby: true, ..spec(1, "understudy") }).unwrap();
+    let why = event(&mut provider, |event| match event {
+        Event::SpareLost { why } => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.contains("agent 1") && why.contains("3 deaths"), "{why}");
+    let status = provider.status(AgentId(1)).unwrap();
+    assert_eq!((status.phase, status.has_standby), (Phase::Ready, false));
 }
 
 fn who_is_done_is_not_replaced() {

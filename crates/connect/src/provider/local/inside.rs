@@ -138,6 +138,12 @@ impl Inside {
         link.write_all(&encode(report)).unwrap_or_else(|_| die());
     }
 
+    /// The next thing the provider tells, waited for at most so long.
+    #[must_use]
+    pub fn next(&self, at_most: Duration) -> Option<Told> {
+        self.told.recv_timeout(at_most).ok()
+    }
+
     /// What the provider tells.
     #[must_use]
     pub const fn told(&self) -> &Receiver<Told> {
@@ -213,13 +219,4 @@ fn clean(link: &mut UnixStream, run: PathBuf) -> ! {
         let _ = std::fs::remove_dir_all(&run);
     }
     std::process::exit(0)
-}
-
-/// Waits for the next thing told, for tests and simple agents.
-impl Inside {
-    /// The next thing told, waited for at most so long.
-    #[must_use]
-    pub fn next(&self, at_most: Duration) -> Option<Told> {
-        self.told.recv_timeout(at_most).ok()
-    }
 }

@@ -82,6 +82,15 @@ struct Member {
     intent: Intent,
 }
 
+impl Member {
+    /// Notes a death, its own or that of one that stood by; how many there were of late.
+    fn die(&mut self, at: Instant, within: Duration) -> usize {
+        self.deaths.push_back(at);
+        self.deaths.retain(|death| at.saturating_duration_since(*death) <= within);
+        self.deaths.len()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Supervisor {
     settings: Settings,
@@ -456,10 +465,14 @@ impl Supervisor {
             }
             Serves::StandsBy(agent) => {
                 let _ = fs::remove_dir_all(&child.folder);
-                if let Some(member) = self.members.get_mut(&agent) {
-                    member.standby = None;
-                    self.edit(agent, |status| status.has_standby = false);
+                let Some(member) = self.members.get_mut(&agent) else { return };
+                member.standby = None;
+                let deaths = member.die(Instant::now(), self.settings.deaths_within);
+                self.edit(agent, |status| status.has_standby = false);
+                if deaths <= self.settings.deaths_max {
                     self.stand_by(agent);
+                } else {
+                    self.lose_spare(format!("nobody stands by for {agent} any more, after {deaths} deaths"));
                 }
             }
             Serves::Agent(agent) => self.ended(agent, exit, &child.folder),
@@ -653,12 +666,7 @@ impl Supervisor {
         drop(board);
         self.shared.changed.notify_all();
         let died = !asked && exit != Exit::Code(0);
-        if died {
-            member.deaths.push_back(noticed);
-            let within = self.settings.deaths_within;
-            member.deaths.retain(|death| noticed.saturating_duration_since(*death) <= within);
-        }
-        let too_often = died && member.deaths.len() > self.settings.deaths_max;
+        let too_often = died && member.die(noticed, self.settings.deaths_within) > self.settings.deaths_max;
         if too_often && member.spec.replace {
             self.shared.board().tell(Event::GivenUp(agent));
         }
