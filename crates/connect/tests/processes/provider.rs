@@ -235,7 +235,11 @@ fn a_restart_is_soft_or_hard_and_grace_ends() {
             _ => None,
         });
         assert_eq!(exit, expected, "{role} {how:?}");
-        let new = AgentId((1 << 24) + u32::try_from(at).unwrap());
+        let new = event(&mut provider, |event| match event {
+            Event::Replaced { old, new, .. } if old.0 == agent => Some(*new),
+            _ => None,
+        });
+        assert_eq!(new, AgentId((1 << 24) + u32::try_from(at).unwrap()));
         let status = provider.wait_ready(new, PATIENCE).unwrap();
         assert_eq!(status.replaces, Some(AgentId(agent)));
     }
