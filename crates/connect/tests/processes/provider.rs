@@ -343,7 +343,7 @@ fn nothing_is_left_after_a_drop() {
     let mine = children_of(std::process::id());
     assert!(mine.len() >= 4, "{mine:?}");
     drop(provider);
-    assert_eq!(children_of(std::process::id()), [], "no child, and no zombie");
+    assert_eq!(children_of(std::process::id()), [0_u32; 0], "no child, and no zombie");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
