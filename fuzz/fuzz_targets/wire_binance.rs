@@ -1,6 +1,4 @@
-#![no_main]
 //! The decoder of `binance-usdm`.
+#![no_main]
 
-mod judge;
-
-libfuzzer_sys::fuzz_target!(|frame: &[u8]| judge::judge("binance-usdm", frame));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::wire::binance(input));

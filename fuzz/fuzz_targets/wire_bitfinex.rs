@@ -1,6 +1,4 @@
-#![no_main]
 //! The decoder of `bitfinex`, over the lines of one connection.
+#![no_main]
 
-mod judge;
-
-libfuzzer_sys::fuzz_target!(|frame: &[u8]| judge::judge_connection("bitfinex", frame));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::wire::bitfinex(input));

@@ -1,6 +1,4 @@
-#![no_main]
 //! The decoder of `bybit`.
+#![no_main]
 
-mod judge;
-
-libfuzzer_sys::fuzz_target!(|frame: &[u8]| judge::judge("bybit", frame));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::wire::bybit(input));

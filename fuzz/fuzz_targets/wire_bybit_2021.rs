@@ -1,6 +1,4 @@
-#![no_main]
 //! The decoder of `bybit-2021`.
+#![no_main]
 
-mod judge;
-
-libfuzzer_sys::fuzz_target!(|frame: &[u8]| judge::judge("bybit-2021", frame));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::wire::bybit_2021(input));

@@ -1,6 +1,4 @@
-#![no_main]
 //! The decoder of `kraken`.
+#![no_main]
 
-mod judge;
-
-libfuzzer_sys::fuzz_target!(|frame: &[u8]| judge::judge("kraken", frame));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| starling_fuzz::wire::kraken(input));

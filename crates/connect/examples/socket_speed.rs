@@ -100,6 +100,7 @@ fn client(port: u16) -> Client {
         symbol: "BTCUSDT".into(),
         instrument: InstrumentId(0),
         tick: Price::parse(b"0.01").unwrap(),
+        digits: None,
         channels: vec![Channel::Trade],
     };
     let metrics = Arc::new(Metrics::new("speed"));
@@ -215,6 +216,7 @@ fn ingest_only(total: u64) {
         symbol: "BTCUSDT".into(),
         instrument: InstrumentId(0),
         tick: Price::parse(b"0.01").unwrap(),
+        digits: None,
         channels: vec![Channel::Trade],
     };
     let limits = IngestLimits { skew: SkewRule::Ignore, ..IngestLimits::default() };

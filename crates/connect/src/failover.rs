@@ -1,7 +1,9 @@
 //! One instrument, several providers: which of them is listened to.
 //!
-//! Health is how long ago a provider said something, never a timer of its own. Invariants: exactly one provider is
-//! listened to; the primary is left only when it is stale and another is fresh; it is returned to only after it has been
+//! Health is how long ago a provider said something, never a timer of its own. Silence alone proves nothing: a quiet
+//! instrument is quiet everywhere. So a provider is left only when it has said nothing for [`FailoverLimits::stale_ns`]
+//! *while another has spoken for as long*, or when its connection is known to be lost. Invariants: exactly one provider is
+//! listened to, and it is left only for a fresh one; a better one is returned to only after it has been
 //! fresh without a break for [`FailoverLimits::settle_ns`], so that a flapping line does not flap the feed. With all stale
 //! nothing changes: the alarm is the staleness itself. It merges no data: after a switch books and sequences start anew.
 
@@ -44,7 +46,13 @@ pub struct Failover {
     limits: FailoverLimits,
     providers: Vec<Provider>,
     active: usize,
+    /// Since when another has spoken of what the active one is silent about.
+    outspoken: Option<UnixNanos>,
 }
+
+/// Lines tell the same thing a little apart: what another says within this share of `stale_ns` after the active one is no
+/// sign that the active one is silent.
+const APART: u64 = 10;
 
 impl Failover {
     /// # Panics
@@ -53,7 +61,7 @@ impl Failover {
     pub fn new(providers: usize, limits: FailoverLimits, now: UnixNanos) -> Self {
         assert!(providers > 0, "a failover needs a provider");
         let provider = Provider { last: now, fresh_since: None };
-        Self { limits, providers: vec![provider; providers], active: 0 }
+        Self { limits, providers: vec![provider; providers], active: 0, outspoken: None }
     }
 
     /// The place of the one listened to.
@@ -70,6 +78,11 @@ impl Failover {
         }
         provider.last = provider.last.max(now);
         provider.fresh_since.get_or_insert(now);
+        if place == self.active {
+            self.outspoken = None;
+        } else if now.since(self.providers[self.active].last) > self.limits.stale_ns / APART {
+            self.outspoken.get_or_insert(now);
+        }
     }
 
     /// A provider's connection is known to be lost.
@@ -99,12 +112,17 @@ impl Failover {
         let settled = |p: &Provider| p.fresh_since.is_some_and(|since| now.since(since) >= self.limits.settle_ns);
         let better = (0..from).find(|place| settled(&self.providers[*place]));
         let fresh = || (0..self.providers.len()).find(|place| self.is_fresh(*place, now));
+        let lost = self.providers[from].last == UnixNanos::EPOCH;
+        let outspoken = self.outspoken.is_some_and(|since| now.since(since) >= self.limits.stale_ns);
         // One that has just come back is better than nothing at all.
         self.active = match better {
             Some(place) => place,
-            None if self.is_fresh(from, now) => from,
+            None if self.is_fresh(from, now) || !(lost || outspoken) => from,
             None => fresh().unwrap_or(from),
         };
+        if self.active != from {
+            self.outspoken = None;
+        }
         (self.active != from).then_some(Switch { from, to: self.active })
     }
 }
@@ -147,17 +165,39 @@ mod tests {
     }
 
     #[test]
-    fn with_all_stale_nothing_changes_and_the_first_to_speak_is_taken() {
+    fn with_all_stale_nothing_changes_and_who_speaks_alone_is_taken() {
         let mut failover = Failover::new(2, FailoverLimits::default(), at(0));
         failover.seen(0, at(0));
         failover.seen(1, at(0));
         assert_eq!(failover.check(at(60)), None);
         assert!(failover.is_stale(at(60)));
-        failover.seen(1, at(61));
-        assert_eq!(failover.check(at(61)), Some(Switch { from: 0, to: 1 }));
-        assert!(!failover.is_stale(at(61)));
+        for s in 61..=65 {
+            failover.seen(1, at(s));
+            assert_eq!(failover.check(at(s)), None, "the first may be only a little later");
+        }
+        failover.seen(1, at(66));
+        assert_eq!(failover.check(at(66)), Some(Switch { from: 0, to: 1 }));
+        assert!(!failover.is_stale(at(66)));
+        // A line that is known to be lost is left at once.
         failover.lost(1);
-        failover.seen(0, at(62));
-        assert_eq!(failover.check(at(62)), Some(Switch { from: 1, to: 0 }));
+        failover.seen(0, at(67));
+        assert_eq!(failover.check(at(67)), Some(Switch { from: 1, to: 0 }));
+    }
+
+    #[test]
+    fn a_quiet_instrument_does_not_flap() {
+        let mut failover = Failover::new(2, FailoverLimits::default(), at(0));
+        // A word every 20 s on both lines, now this one first, now that one, a millisecond apart.
+        for n in 0..50 {
+            let (first, second) = if n % 2 == 0 { (0, 1) } else { (1, 0) };
+            let now = at(20 * n);
+            failover.seen(first, now);
+            assert_eq!(failover.check(now), None);
+            failover.seen(second, now.saturating_add(1_000_000));
+            for s in 1..20 {
+                assert_eq!(failover.check(at(20 * n + s)), None);
+            }
+        }
+        assert_eq!(failover.active(), 0);
     }
 }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use starling_core::order::Side;
 use starling_core::time::{SECOND, UnixNanos};
 use starling_core::{InstrumentId, Price, Quote, Trade};
-use starling_market::book::{self, LevelBook, Outcome, Shape, SnapshotSource, State, SyncedBook};
-use starling_market::wire::{Batch, BookUpdate, Coverage, Feed, Level, Update};
+use starling_market::book::{self, LevelBook, Outcome, Rules, Sequence, Shape, SnapshotSource, State, SyncedBook};
+use starling_market::wire::{Batch, BookUpdate, Connection, Coverage, Feed, Level, Text, Update};
 
-use crate::dialect::{AnswerError, Dialect, RestCall, Topic};
+use crate::dialect::{AnswerError, Dialect, QuoteSource, RestCall, Topic};
 use crate::fanout::{Door, Fanout};
-use crate::lane::{BookChange, Channel, LaneInstrument, VenueBar};
+use crate::lane::{BookChange, Channel, LaneInstrument, TradeNumbers, VenueBar};
 use crate::limit::Bucket;
 use crate::metrics::{Counter, Gauge, Metrics};
 use crate::quarantine::{Quarantine, Reason};
@@ -24,6 +24,11 @@ use crate::watch::{Guard, GuardLimits, Numbering, Skew, SkewRule, Staleness, Tur
 
 /// REST requests of one connection in flight at most.
 pub const FETCHES_MAX: usize = 4;
+/// How long between two renewals of the same book in the stream.
+pub const RENEW_EVERY_NS: u64 = 5 * SECOND;
+/// Trade names of an instrument that are remembered where they have no order, so that what a venue tells again after a
+/// new subscription is known.
+pub const RECENT_TRADES: usize = 128;
 
 /// An instrument of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Subscription {
     pub instrument: InstrumentId,
     /// Its price increment.
     pub tick: Price,
+    /// Decimals that the venue writes its prices and quantities with, where they are known: some checksums need them.
+    pub digits: Option<(u8, u8)>,
     /// Which data of it.
     pub channels: Vec<Channel>,
 }
@@ -105,9 +112,59 @@ struct Feeding {
     staleness: Staleness,
 }
 
+/// Which trades of an instrument have been seen, where a lane cannot know it by a numbering without holes.
+#[derive(Debug)]
+enum Seen {
+    /// The lane knows.
+    Contiguous,
+    /// The highest number.
+    Highest(u64),
+    /// The latest names, and where the next one goes.
+    Latest(Box<[u64; RECENT_TRADES]>, usize),
+}
+
+impl Seen {
+    fn new(numbers: TradeNumbers) -> Self {
+        match numbers {
+            TradeNumbers::Contiguous => Self::Contiguous,
+            TradeNumbers::Increasing => Self::Highest(0),
+            TradeNumbers::Opaque => Self::Latest(Box::new([0; RECENT_TRADES]), 0),
+        }
+    }
+
+    /// True if it is new, and then it is remembered. Numbers that fall by more than `span` begin anew.
+    fn is_new(&mut self, trade_id: u64, span: u64) -> bool {
+        match self {
+            Self::Contiguous => true,
+            _ if trade_id == 0 => true,
+            Self::Highest(highest) => {
+                let new = trade_id > *highest || *highest - trade_id > span;
+                if new {
+                    *highest = trade_id;
+                }
+                new
+            }
+            Self::Latest(names, next) => {
+                // Without a branch per name, so that it takes a few instructions.
+                if names.iter().fold(false, |found, name| found | (*name == trade_id)) {
+                    return false;
+                }
+                names[*next] = trade_id;
+                *next = (*next + 1) % RECENT_TRADES;
+                true
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Slot {
     of: Subscription,
+    seen: Seen,
+    /// The book goes to the subscribers, or only feeds quotes.
+    shows_book: bool,
+    /// The best bid and ask told last, where quotes are made of the book.
+    touch: Option<[Level; 2]>,
     guard: Guard,
     book: Option<Box<SyncedBook>>,
     /// A change has come since the connection opened: a snapshot asked for now will fit.
@@ -122,9 +179,14 @@ struct Slot {
 pub struct Ingest {
     dialect: &'static Dialect,
     feed: &'static Feed,
+    wire: Connection,
+    sequence: Sequence,
+    refusal: Box<[u8]>,
     limits: IngestLimits,
     slots: Vec<Slot>,
     places: HashMap<Box<[u8]>, usize>,
+    /// Where the last update went: the next is often of the same instrument.
+    latest: usize,
     batch: Batch,
     fanout: Fanout,
     quarantine: Quarantine,
@@ -147,6 +209,16 @@ pub enum SetupError {
         max: usize,
         /// The venue.
         venue: &'static str,
+    },
+    /// The venue does not offer a channel.
+    #[error("{venue} offers no {channel:?} that can be believed; leave it out for {symbol}")]
+    NoChannel {
+        /// The venue.
+        venue: &'static str,
+        /// The instrument.
+        symbol: String,
+        /// The channel.
+        channel: Channel,
     },
     /// The venue's frames cannot be decoded.
     #[error("there is no decoder for {0}")]
@@ -178,17 +250,19 @@ impl Ingest {
             let (max, venue) = (dialect.topics_max, dialect.name);
             return Err(SetupError::TooManyTopics { topics, max, venue });
         }
-        let feed = Feed::named(dialect.name).ok_or(SetupError::NoDecoder(dialect.name))?;
-        let instruments: Vec<LaneInstrument> = subscriptions
-            .iter()
-            .map(|s| LaneInstrument { instrument: s.instrument, contiguous_trades: dialect.contiguous_trades })
-            .collect();
-        let (fanout, door) = Fanout::new(&instruments);
+        let feed = Feed::named(dialect.feed).ok_or(SetupError::NoDecoder(dialect.feed))?;
+        let (numbers, refill) = (dialect.numbers, dialect.trades.is_some());
+        let instruments: Vec<LaneInstrument> =
+            subscriptions.iter().map(|s| LaneInstrument { instrument: s.instrument, numbers, refill }).collect();
+        let (fanout, door) = Fanout::new(&instruments, Arc::clone(&metrics));
         let mut places = HashMap::new();
         let mut slots = Vec::with_capacity(subscriptions.len());
         for of in subscriptions {
             if !of.tick.is_positive() {
                 return Err(SetupError::Tick { symbol: of.symbol, tick: of.tick });
+            }
+            if let Some(channel) = of.channels.iter().copied().find(|channel| !dialect.channels.contains(channel)) {
+                return Err(SetupError::NoChannel { venue: dialect.name, symbol: of.symbol, channel });
             }
             if places.insert(of.symbol.as_bytes().into(), slots.len()).is_some() {
                 return Err(SetupError::Twice(of.symbol));
@@ -197,10 +271,18 @@ impl Ingest {
                 channel: *channel,
                 staleness: Staleness::new(limits.stale_after_ns, now),
             };
-            let book = of.channels.contains(&Channel::Book);
+            let shows_book = of.channels.contains(&Channel::Book);
+            let makes_quotes = dialect.quotes == QuoteSource::Book && of.channels.contains(&Channel::Quote);
+            let checksum = dialect.checksum.zip(of.digits).map(|(rule, (price, size))| rule(price, size));
+            let rules = Rules { checksum: checksum.or(dialect.rules.checksum), ..dialect.rules };
+            let shape = Shape { depth: dialect.book_depth.or(limits.shape.depth), ..limits.shape };
             slots.push(Slot {
+                seen: Seen::new(numbers),
+                shows_book,
+                touch: None,
                 guard: Guard::new(limits.guard),
-                book: book.then(|| Box::new(SyncedBook::new(dialect.rules, of.tick, limits.shape, limits.join))),
+                book: (shows_book || makes_quotes)
+                    .then(|| Box::new(SyncedBook::new(rules, of.tick, shape, limits.join))),
                 book_flows: false,
                 asked: None,
                 quote_id: 0,
@@ -211,9 +293,13 @@ impl Ingest {
         let ingest = Self {
             dialect,
             feed,
+            wire: Connection::new(feed),
+            sequence: Sequence::default(),
+            refusal: Box::default(),
             limits,
             slots,
             places,
+            latest: 0,
             batch: Batch::new(),
             fanout,
             quarantine: Quarantine::default(),
@@ -247,6 +333,12 @@ impl Ingest {
         &self.metrics
     }
 
+    /// What the venue said when it last refused something.
+    #[must_use]
+    pub const fn refusal(&self) -> &[u8] {
+        &self.refusal
+    }
+
     /// The mirrored book of the instrument at this place, while it is joined.
     #[must_use]
     pub fn book(&self, at: usize) -> Option<&SyncedBook> {
@@ -259,21 +351,31 @@ impl Ingest {
         self.metrics.add(Counter::Bytes, frame.len() as u64);
         self.metrics.set(Gauge::LastFrame, i64::try_from(ts_recv.get()).unwrap_or(i64::MAX));
         let mut batch = std::mem::take(&mut self.batch);
-        let kind = match self.feed.decode(frame, &mut batch) {
+        let kind = match self.wire.decode(frame, &mut batch) {
             Ok(()) => {
                 let mut kind = FrameKind::Data;
+                if let Some(number) = batch.frame_number
+                    && let Err(gap) = self.sequence.check(number)
+                {
+                    self.metrics.count(Counter::FrameGaps);
+                    self.books_lost(gap);
+                }
+                if batch.updates.len() > 1 && self.dialect.numbers != TradeNumbers::Opaque {
+                    in_order(&mut batch.updates);
+                }
                 for update in &batch.updates {
                     match update {
                         Update::Acknowledged => kind = FrameKind::Confirmed,
-                        Update::Refused(_) => {
+                        Update::Refused(said) => {
                             self.metrics.count(Counter::Refused);
+                            self.refusal = said.of(frame).into();
                             kind = FrameKind::Refused;
                         }
-                        _ => {
-                            if let Err(reason) = self.update(update, &batch, frame, ts_recv) {
-                                self.quarantine.put(ts_recv, reason, frame, &self.metrics);
-                            }
-                        }
+                        _ => match self.update(update, &batch, frame, ts_recv) {
+                            Ok(Some((at, channel))) => self.alive(at, channel, ts_recv),
+                            Ok(None) => {}
+                            Err(reason) => self.quarantine.put(ts_recv, reason, frame, &self.metrics),
+                        },
                     }
                 }
                 kind
@@ -290,29 +392,47 @@ impl Ingest {
 
     /// The place of a symbol that was subscribed to with this channel.
     #[inline]
-    fn place(&mut self, symbol: &[u8], channel: Channel, now: UnixNanos) -> Option<usize> {
-        let feed = self.places.get(symbol).copied().and_then(|at| {
-            let feed = self.slots[at].feeds.iter_mut().find(|feed| feed.channel == channel)?;
-            Some((at, feed.staleness.seen(now)))
+    fn place(&mut self, symbol: Text, frame: &[u8], channel: Channel) -> Option<usize> {
+        let name = self.wire.symbol(symbol, frame);
+        let at = match self.slots.get(self.latest) {
+            Some(slot) if slot.of.symbol.as_bytes() == name => Some(self.latest),
+            _ => self.places.get(name).copied(),
+        };
+        self.latest = at.unwrap_or(self.latest);
+        let wanted = at.filter(|at| {
+            let slot = &self.slots[*at];
+            slot.feeds.iter().any(|feed| feed.channel == channel) || (channel == Channel::Book && slot.book.is_some())
         });
-        match feed {
-            None => {
-                self.metrics.count(Counter::Unknown);
-                None
-            }
-            Some((at, turn)) => {
-                if turn.is_some() {
-                    self.metrics.set(Gauge::FeedsStale, self.metrics.gauge(Gauge::FeedsStale) - 1);
-                }
-                Some(at)
+        if wanted.is_none() {
+            self.metrics.count(Counter::Unknown);
+        }
+        wanted
+    }
+
+    /// Something believable came on a channel.
+    #[inline]
+    fn alive(&mut self, at: usize, channel: Channel, now: UnixNanos) {
+        self.fanout.pulses().beat(at, now);
+        let Some(feed) = self.slots[at].feeds.iter_mut().find(|feed| feed.channel == channel) else { return };
+        if feed.staleness.seen(now).is_some() {
+            self.metrics.set(Gauge::FeedsStale, self.metrics.gauge(Gauge::FeedsStale) - 1);
+            for lane in self.fanout.lanes() {
+                lane.staleness(at, channel, false, now);
             }
         }
     }
 
-    fn update(&mut self, update: &Update, batch: &Batch, frame: &[u8], ts_recv: UnixNanos) -> Result<(), Reason> {
+    /// Takes an update in; gives which channel of which place spoke, if what it said can be used.
+    fn update(
+        &mut self,
+        update: &Update,
+        batch: &Batch,
+        frame: &[u8],
+        ts_recv: UnixNanos,
+    ) -> Result<Option<(usize, Channel)>, Reason> {
         match *update {
             Update::Trade { symbol, ts_event, price, size, aggressor, trade_id } => {
-                let Some(at) = self.place(symbol.of(frame), Channel::Trade, ts_recv) else { return Ok(()) };
+                let Some(at) = self.place(symbol, frame, Channel::Trade) else { return Ok(None) };
                 let late = self.skew.late_ns(ts_event, ts_recv);
                 let slot = &mut self.slots[at];
                 slot.guard.time(late)?;
@@ -320,10 +440,14 @@ impl Ingest {
                     return Err(Reason::NotPositive);
                 }
                 let mut numbering = Numbering::Fits;
-                if self.dialect.contiguous_trades {
+                if self.dialect.numbers == TradeNumbers::Contiguous {
                     numbering = slot.guard.number(trade_id)?;
                 }
                 slot.guard.price(price)?;
+                if !slot.seen.is_new(trade_id, self.limits.guard.sequence_span_max) {
+                    self.metrics.count(Counter::Duplicates);
+                    return Ok(Some((at, Channel::Trade)));
+                }
                 let instrument = slot.of.instrument;
                 let trade = Trade { instrument, ts_event, ts_recv, price, size, aggressor, trade_id };
                 let mut new = self.fanout.lanes().is_empty();
@@ -334,42 +458,35 @@ impl Ingest {
                     new |= lane.trade(at, trade, ts_recv);
                 }
                 self.metrics.count(if new { Counter::Trades } else { Counter::Duplicates });
+                Ok(Some((at, Channel::Trade)))
             }
             Update::Quote { symbol, ts_event, update_id, bid, ask } => {
-                let Some(at) = self.place(symbol.of(frame), Channel::Quote, ts_recv) else { return Ok(()) };
+                let Some(at) = self.place(symbol, frame, Channel::Quote) else { return Ok(None) };
                 let late = self.skew.late_ns(ts_event, ts_recv);
                 let slot = &mut self.slots[at];
-                if update_id != 0 && update_id <= slot.quote_id {
+                // Where numbers may begin anew a smaller one is no proof of an old quote.
+                let old =
+                    if self.dialect.rules.resets { update_id == slot.quote_id } else { update_id <= slot.quote_id };
+                if update_id != 0 && old {
                     self.metrics.count(Counter::Duplicates);
-                    return Ok(());
+                    return Ok(Some((at, Channel::Quote)));
                 }
                 slot.guard.time(late)?;
-                slot.guard.quote(bid.price, ask.price)?;
-                slot.quote_id = update_id;
-                let quote = Quote {
-                    instrument: slot.of.instrument,
-                    ts_event: if ts_event == UnixNanos::EPOCH { ts_recv } else { ts_event },
-                    ts_recv,
-                    bid: bid.price,
-                    ask: ask.price,
-                    bid_size: bid.size,
-                    ask_size: ask.size,
-                };
-                for lane in self.fanout.lanes() {
-                    lane.quote(at, quote);
-                }
-                self.metrics.count(Counter::Quotes);
+                self.quote(at, [bid, ask], ts_event, ts_recv)?;
+                self.slots[at].quote_id = update_id;
+                Ok(Some((at, Channel::Quote)))
             }
             Update::Book { symbol, book } => {
-                let Some(at) = self.place(symbol.of(frame), Channel::Book, ts_recv) else { return Ok(()) };
+                let Some(at) = self.place(symbol, frame, Channel::Book) else { return Ok(None) };
                 let late = self.skew.late_ns(book.ts_event, ts_recv);
                 self.slots[at].guard.time(late)?;
                 self.slots[at].book_flows = true;
                 let (bids, asks) = (batch.levels_of(book.bids), batch.levels_of(book.asks));
-                return self.book_update(at, &book, bids, asks, ts_recv);
+                self.book_update(at, &book, bids, asks, ts_recv)?;
+                Ok(self.book(at).is_some().then_some((at, Channel::Book)))
             }
             Update::Bar { symbol, ts_open, interval_ns, open, high, low, close, volume, closed } => {
-                let Some(at) = self.place(symbol.of(frame), Channel::Bar, ts_recv) else { return Ok(()) };
+                let Some(at) = self.place(symbol, frame, Channel::Bar) else { return Ok(None) };
                 if closed {
                     let slot = &mut self.slots[at];
                     if low > high || !low.is_positive() {
@@ -384,9 +501,28 @@ impl Ingest {
                     }
                     self.metrics.count(Counter::Bars);
                 }
+                Ok(Some((at, Channel::Bar)))
             }
-            _ => {}
+            _ => Ok(None),
         }
+    }
+
+    fn quote(&mut self, at: usize, [bid, ask]: [Level; 2], ts: UnixNanos, ts_recv: UnixNanos) -> Result<(), Reason> {
+        let slot = &mut self.slots[at];
+        slot.guard.quote(bid.price, ask.price)?;
+        let quote = Quote {
+            instrument: slot.of.instrument,
+            ts_event: if ts == UnixNanos::EPOCH { ts_recv } else { ts },
+            ts_recv,
+            bid: bid.price,
+            ask: ask.price,
+            bid_size: bid.size,
+            ask_size: ask.size,
+        };
+        for lane in self.fanout.lanes() {
+            lane.quote(at, quote);
+        }
+        self.metrics.count(Counter::Quotes);
         Ok(())
     }
 
@@ -400,20 +536,9 @@ impl Ingest {
     ) -> Result<(), Reason> {
         let Some(mirror) = self.slots[at].book.as_mut() else { return Ok(()) };
         let was = mirror.state();
-        let outcome = mirror.on_levels(update, bids, asks);
-        let change = match outcome {
-            Outcome::Applied => Arc::new(BookChange {
-                coverage: Coverage::Delta,
-                ts_event: update.ts_event,
-                last_id: update.last_id,
-                bids: bids.into(),
-                asks: asks.into(),
-            }),
-            Outcome::Joined { .. } => {
-                self.metrics.count(Counter::BookSnapshots);
-                let Some(change) = whole(mirror) else { return Ok(()) };
-                change
-            }
+        match mirror.on_levels(update, bids, asks) {
+            Outcome::Applied => {}
+            Outcome::Joined { .. } => self.metrics.count(Counter::BookSnapshots),
             Outcome::Buffered => return Ok(()),
             Outcome::Ignored => {
                 if was == State::Live {
@@ -431,19 +556,96 @@ impl Ingest {
                 let crossed = matches!(reason, book::Reason::Crossed { .. });
                 return if crossed { Err(Reason::Crossed) } else { Ok(()) };
             }
-        };
-        self.metrics.count(Counter::BookMessages);
-        for lane in self.fanout.lanes() {
-            lane.book(at, ts_recv, &change);
         }
+        self.metrics.count(Counter::BookMessages);
+        let slot = &self.slots[at];
+        let Some(mirror) = slot.book.as_deref() else { return Ok(()) };
+        // Nobody listens, or nothing changed: a keep-alive, or a checksum alone.
+        let nothing = was == State::Live && bids.is_empty() && asks.is_empty() && update.coverage == Coverage::Delta;
+        if slot.shows_book && !nothing && !self.fanout.is_empty() {
+            let rules = self.dialect.rules;
+            let replaced = update.coverage == Coverage::Snapshot || (rules.one_is_snapshot && update.last_id == 1);
+            let change = if was != State::Live || self.dialect.book_depth.is_some() {
+                whole(mirror)
+            } else {
+                Some(Arc::new(BookChange {
+                    coverage: if replaced { Coverage::Snapshot } else { Coverage::Delta },
+                    ts_event: update.ts_event,
+                    last_id: update.last_id,
+                    bids: bids.into(),
+                    asks: asks.into(),
+                }))
+            };
+            if let Some(change) = change {
+                for lane in self.fanout.lanes() {
+                    lane.book(at, ts_recv, &change);
+                }
+            }
+        }
+        self.quote_of_book(at, ts_recv)
+    }
+
+    /// A quote of the book's best levels, where quotes come from there and they have changed.
+    fn quote_of_book(&mut self, at: usize, ts_recv: UnixNanos) -> Result<(), Reason> {
+        if self.dialect.quotes != QuoteSource::Book {
+            return Ok(());
+        }
+        let slot = &mut self.slots[at];
+        let wanted = slot.feeds.iter().any(|feed| feed.channel == Channel::Quote);
+        let Some(mirror) = slot.book.as_deref().filter(|_| wanted) else { return Ok(()) };
+        let (Some(book), ts_event) = (mirror.book(), mirror.ts_event()) else { return Ok(()) };
+        let (Some(bid), Some(ask)) = (book.best_bid(), book.best_ask()) else { return Ok(()) };
+        if slot.touch != Some([bid, ask]) {
+            slot.touch = Some([bid, ask]);
+            self.quote(at, [bid, ask], ts_event, ts_recv)?;
+        }
+        self.alive(at, Channel::Quote, ts_recv);
         Ok(())
+    }
+
+    /// All books of the connection are unknown: one of its frames was lost.
+    fn books_lost(&mut self, why: book::Reason) {
+        for at in 0..self.slots.len() {
+            let Some(book) = self.slots[at].book.as_mut().filter(|book| book.state() == State::Live) else { continue };
+            book.invalidate(why);
+            self.metrics.count(Counter::BookGaps);
+            for lane in self.fanout.lanes() {
+                lane.book_lost(at);
+            }
+        }
+    }
+
+    /// The topics to subscribe to anew, because their books broke and their snapshots come in the stream.
+    pub fn renewals(&mut self, now: UnixNanos, out: &mut Vec<Topic>) {
+        if self.dialect.rules.snapshot != SnapshotSource::InStream {
+            return;
+        }
+        for slot in &mut self.slots {
+            let Some(book) = &mut slot.book else { continue };
+            let due = slot.asked.is_none_or(|then| now.since(then) >= RENEW_EVERY_NS);
+            let needed = match book.state() {
+                State::Live => false,
+                State::Broken(_) => true,
+                // The first one comes by itself.
+                State::Waiting => slot.asked.is_some(),
+            };
+            if needed && due {
+                slot.asked = Some(now);
+                book.reset();
+                self.metrics.count(Counter::BookRenewals);
+                out.push(Topic { symbol: slot.of.symbol.clone(), channel: Channel::Book });
+            }
+        }
     }
 
     /// The connection is gone, or new: what was joined to it is not any more. Trade numbers stay: they show what was missed.
     pub fn disconnected(&mut self) {
+        self.wire = Connection::new(self.feed);
+        self.sequence = Sequence::default();
+        self.fanout.pulses().stop();
         for at in 0..self.slots.len() {
             let slot = &mut self.slots[at];
-            (slot.book_flows, slot.asked, slot.quote_id) = (false, None, 0);
+            (slot.book_flows, slot.asked, slot.quote_id, slot.touch) = (false, None, 0, None);
             if let Some(book) = &mut slot.book {
                 let was = book.state();
                 book.reset();
@@ -458,12 +660,20 @@ impl Ingest {
 
     /// Looks at the time: staleness, newcomers, and what is staged. Call it every few milliseconds, and after a burst.
     pub fn tick(&mut self, now: UnixNanos) {
-        self.fanout.attend();
-        for slot in &mut self.slots {
+        for lane in self.fanout.attend() {
+            let feeds = self.slots.iter().enumerate().flat_map(|(at, slot)| slot.feeds.iter().map(move |f| (at, f)));
+            for (at, feed) in feeds.filter(|(_, feed)| feed.staleness.is_stale()) {
+                lane.staleness(at, feed.channel, true, now);
+            }
+        }
+        for (at, slot) in self.slots.iter_mut().enumerate() {
             for feed in &mut slot.feeds {
                 if feed.staleness.check(now) == Some(Turn::WentStale) {
                     self.metrics.count(Counter::WentStale);
                     self.metrics.set(Gauge::FeedsStale, self.metrics.gauge(Gauge::FeedsStale) + 1);
+                    for lane in self.fanout.lanes() {
+                        lane.staleness(at, feed.channel, true, now);
+                    }
                 }
             }
         }
@@ -601,6 +811,18 @@ impl Ingest {
             lane.refill(at, &trades, now);
         }
         Ok(())
+    }
+}
+
+/// Trades told in one frame, by their numbers: some venues list the latest first.
+fn in_order(updates: &mut [Update]) {
+    let number = |update: &Update| match update {
+        Update::Trade { trade_id, .. } => Some(*trade_id),
+        _ => None,
+    };
+    let trades = updates.iter().all(|update| number(update).is_some());
+    if trades && !updates.is_sorted_by_key(number) {
+        updates.sort_by_key(number);
     }
 }
 

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use starling_core::fixed::{Price, Qty};
 use starling_core::time::{MILLISECOND, SECOND, UnixNanos};
@@ -32,6 +32,26 @@ pub enum Channel {
     Book,
     /// Closed bars: never dropped silently.
     Bar,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Trade, Self::Quote, Self::Book, Self::Bar];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// How a venue numbers the trades of an instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TradeNumbers {
+    /// One after the other: a hole is a missing trade.
+    Contiguous,
+    /// Upwards; a hole means nothing.
+    Increasing,
+    /// By names without an order, or not at all.
+    Opaque,
 }
 
 /// What a book message says, shared by all lanes it is delivered to.
@@ -119,6 +139,33 @@ pub enum Item {
     },
     /// Something is missing.
     Gap(Gap),
+    /// Nothing believable came on this channel for too long: no new risk on it.
+    Stale {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// Which data.
+        channel: Channel,
+        /// When that was noticed.
+        ts: UnixNanos,
+    },
+    /// The channel speaks again; what it said came just before.
+    Fresh {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// Which data.
+        channel: Channel,
+        /// Since when.
+        ts: UnixNanos,
+    },
+    /// From here on another provider is listened to; its book begins with a snapshot. Only [`crate::group`] says this.
+    Switched {
+        /// Of which instrument.
+        instrument: InstrumentId,
+        /// The place of the provider that was listened to.
+        from: usize,
+        /// The place of the one that is now.
+        to: usize,
+    },
 }
 
 impl Item {
@@ -130,7 +177,24 @@ impl Item {
             Self::Quote(q) => Some(q.ts_recv),
             Self::Bar(b) => Some(b.ts_recv),
             Self::Book { ts_recv, .. } => Some(*ts_recv),
-            Self::BookLost { .. } | Self::Gap(_) => None,
+            Self::Stale { ts, .. } | Self::Fresh { ts, .. } => Some(*ts),
+            Self::BookLost { .. } | Self::Gap(_) | Self::Switched { .. } => None,
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn instrument(&self) -> InstrumentId {
+        match self {
+            Self::Trade(t) => t.instrument,
+            Self::Quote(q) => q.instrument,
+            Self::Bar(b) => b.instrument,
+            Self::Gap(g) => g.instrument,
+            Self::Book { instrument, .. }
+            | Self::BookLost { instrument }
+            | Self::Stale { instrument, .. }
+            | Self::Fresh { instrument, .. }
+            | Self::Switched { instrument, .. } => *instrument,
         }
     }
 }
@@ -165,29 +229,40 @@ impl Default for LaneLimits {
     }
 }
 
-/// Counts of one lane, readable from any thread.
-#[derive(Debug, Default)]
-pub struct LaneStats {
-    /// Items put into the ring.
-    pub pushed: AtomicU64,
-    /// Items taken out.
-    pub popped: AtomicU64,
-    /// Quotes replaced by a later one before the subscriber saw them.
-    pub conflated: AtomicU64,
-    /// Trades and bars that found neither ring nor hold free; each lies in a marked gap.
-    pub overflowed: AtomicU64,
-    /// Times a book went back to a snapshot because the ring was full.
-    pub books_reset: AtomicU64,
-    /// Gaps opened.
-    pub gaps_opened: AtomicU64,
-    /// Trades given up; each lies in a gap marked lost.
-    pub lost: AtomicU64,
-    /// Trades delivered out of a refill.
-    pub refilled: AtomicU64,
-    /// Duplicates left out.
-    pub duplicates: AtomicU64,
-    /// Receive stamp of the item taken out last, nanoseconds.
-    pub popped_ts: AtomicU64,
+macro_rules! lane_stats {
+    ($(($field:ident, $name:literal, $help:literal)),+ $(,)?) => {
+        /// Counts of one lane, readable from any thread.
+        #[derive(Debug, Default)]
+        pub struct LaneStats {
+            $(#[doc = $help] pub $field: AtomicU64,)+
+            /// Receive stamp of the item taken out last, nanoseconds.
+            pub popped_ts: AtomicU64,
+        }
+
+        impl LaneStats {
+            /// Name, meaning and value of each count.
+            #[must_use]
+            pub fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$(($name, $help, self.$field.load(Ordering::Relaxed))),+]
+            }
+        }
+    };
+}
+
+lane_stats! {
+    (pushed, "pushed_total", "Items put into the ring."),
+    (popped, "popped_total", "Items taken out."),
+    (conflated, "conflated_total", "Quotes replaced by a later one before the subscriber saw them."),
+    (overflowed, "overflowed_total", "Trades and bars that found neither ring nor hold free; each lies in a marked gap."),
+    (books_reset, "books_reset_total", "Times a book went back to a snapshot because the ring was full."),
+    (books_lost, "books_lost_total", "Times a book became unknown because its mirror broke."),
+    (resyncs, "resyncs_total", "Snapshots the subscriber asked for."),
+    (gaps_opened, "gaps_opened_total", "Gaps opened."),
+    (gaps_filled, "gaps_filled_total", "Gaps closed with all that was missing."),
+    (lost, "lost_total", "Trades and bars given up; each lies in a gap marked lost."),
+    (refilled, "refilled_total", "Trades delivered out of a refill."),
+    (duplicates, "duplicates_total", "Duplicates left out."),
+    (went_stale, "went_stale_total", "Channels of instruments that were told to be stale."),
 }
 
 impl LaneStats {
@@ -221,10 +296,19 @@ struct Missing {
     phase: Phase,
 }
 
+/// Snapshots that the reader asks the writer for.
+#[derive(Debug)]
+struct Requests {
+    any: AtomicBool,
+    of: Box<[AtomicBool]>,
+}
+
 #[derive(Debug)]
 struct TradeStage {
     /// The venue numbers trades without holes, so a missing one shows.
     contiguous: bool,
+    /// What is missing can be asked for.
+    refill: bool,
     /// Id of the last trade in the ring.
     last: Option<u64>,
     /// Highest id offered.
@@ -262,16 +346,27 @@ struct Slot {
     bars: BarStage,
     quote: Option<Quote>,
     book: BookStage,
+    staleness: StaleStage,
     dirty: bool,
 }
 
-/// What a lane carries: an instrument, and whether its trades are numbered without holes.
+/// Which channels are stale, and which of them the reader believes to be: a bit each.
+#[derive(Debug, Clone, Copy, Default)]
+struct StaleStage {
+    now: u8,
+    told: u8,
+    ts: UnixNanos,
+}
+
+/// What a lane carries: an instrument, and what can be known of its trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneInstrument {
     /// The instrument.
     pub instrument: InstrumentId,
-    /// True if trade ids increase by one.
-    pub contiguous_trades: bool,
+    /// How its trades are numbered.
+    pub numbers: TradeNumbers,
+    /// Whether missing trades can be asked for; if not they are given up after [`LaneLimits::grace_ns`].
+    pub refill: bool,
 }
 
 /// The connection's end.
@@ -281,6 +376,7 @@ pub struct LaneWriter {
     limits: LaneLimits,
     slots: Vec<Slot>,
     dirty: VecDeque<u32>,
+    requests: Arc<Requests>,
     stats: Arc<LaneStats>,
 }
 
@@ -288,6 +384,7 @@ pub struct LaneWriter {
 #[derive(Debug)]
 pub struct LaneReader {
     ring: rtrb::Consumer<Item>,
+    requests: Arc<Requests>,
     stats: Arc<LaneStats>,
 }
 
@@ -299,7 +396,8 @@ pub fn lane(instruments: &[LaneInstrument], limits: LaneLimits) -> (LaneWriter, 
     let slot = |of: &LaneInstrument| Slot {
         instrument: of.instrument,
         trades: TradeStage {
-            contiguous: of.contiguous_trades,
+            contiguous: of.numbers == TradeNumbers::Contiguous,
+            refill: of.refill,
             last: None,
             seen: 0,
             hold: VecDeque::new(),
@@ -309,11 +407,14 @@ pub fn lane(instruments: &[LaneInstrument], limits: LaneLimits) -> (LaneWriter, 
         bars: BarStage::default(),
         quote: None,
         book: BookStage::Unknown,
+        staleness: StaleStage::default(),
         dirty: false,
     };
     let slots = instruments.iter().map(slot).collect();
-    let writer = LaneWriter { ring: producer, limits, slots, dirty: VecDeque::new(), stats: Arc::clone(&stats) };
-    (writer, LaneReader { ring: consumer, stats })
+    let of = instruments.iter().map(|_| AtomicBool::new(false)).collect();
+    let requests = Arc::new(Requests { any: AtomicBool::new(false), of });
+    let reader = LaneReader { ring: consumer, requests: Arc::clone(&requests), stats: Arc::clone(&stats) };
+    (LaneWriter { ring: producer, limits, slots, dirty: VecDeque::new(), requests, stats }, reader)
 }
 
 impl LaneReader {
@@ -328,6 +429,13 @@ impl LaneReader {
             self.stats.popped_ts.store(ts.get(), Ordering::Relaxed);
         }
         Some(item)
+    }
+
+    /// Asks for the book of the instrument at this place anew: changes are held back until its snapshot, which comes once
+    /// the connection has the book whole.
+    pub fn resync(&self, at: usize) {
+        self.requests.of[at].store(true, Ordering::Relaxed);
+        self.requests.any.store(true, Ordering::Release);
     }
 
     /// True once the writer is gone; what lies in the ring can still be taken.
@@ -364,10 +472,27 @@ impl LaneWriter {
         }
     }
 
-    /// True if nothing is staged.
+    /// True if nothing is staged, and nothing asked for.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.dirty.is_empty()
+        self.dirty.is_empty() && !self.requests.any.load(Ordering::Relaxed)
+    }
+
+    /// Turns what the reader asked for into staged snapshots.
+    fn heed(&mut self) {
+        if !self.requests.any.swap(false, Ordering::Acquire) {
+            return;
+        }
+        for at in 0..self.slots.len() {
+            if self.requests.of[at].swap(false, Ordering::Relaxed) {
+                bump(&self.stats.resyncs, 1);
+                // A book that is unknown begins with a snapshot anyway.
+                if self.slots[at].book == BookStage::Synced {
+                    self.slots[at].book = BookStage::Joining;
+                    self.soil(at);
+                }
+            }
+        }
     }
 
     #[inline]
@@ -503,6 +628,7 @@ impl LaneWriter {
                 {
                     return;
                 }
+                bump(&self.stats.gaps_filled, u64::from(missing.phase == Phase::Marked));
                 self.slots[at].trades.missing = None;
                 continue;
             }
@@ -540,6 +666,7 @@ impl LaneWriter {
             let missing = *missing;
             match missing.phase {
                 Phase::Quiet if now.since(missing.since) < self.limits.grace_ns => return,
+                Phase::Quiet if !self.slots[at].trades.refill => self.give_up(at, last, end),
                 Phase::Quiet => {
                     let count = missing.last - missing.first + 1;
                     if !self.send(gap(missing.first, missing.last, count, GapState::Opened)) {
@@ -557,13 +684,18 @@ impl LaneWriter {
                     if !waited && missing.barren < self.limits.barren_max {
                         return;
                     }
-                    let stage = &mut self.slots[at].trades;
-                    stage.lost = Some((last + 1, end, end - last));
-                    stage.last = Some(end);
-                    stage.missing = None;
+                    self.give_up(at, last, end);
                 }
             }
         }
+    }
+
+    /// The trades after `last` up to `end` will not come.
+    fn give_up(&mut self, at: usize, last: u64, end: u64) {
+        let stage = &mut self.slots[at].trades;
+        stage.lost = Some((last + 1, end, end - last));
+        stage.last = Some(end);
+        stage.missing = None;
     }
 
     /// The trades of an instrument that are missing and should be asked for now: first and last id.
@@ -666,6 +798,7 @@ impl LaneWriter {
         if matches!(book, BookStage::Unknown | BookStage::Joining) {
             return;
         }
+        bump(&self.stats.books_lost, 1);
         let told = self.send(Item::BookLost { instrument });
         self.slots[at].book = if told { BookStage::Unknown } else { BookStage::LostUntold };
         if !told {
@@ -673,14 +806,43 @@ impl LaneWriter {
         }
     }
 
+    /// A channel of an instrument went stale, or came back.
+    pub fn staleness(&mut self, at: usize, channel: Channel, stale: bool, now: UnixNanos) {
+        let stage = &mut self.slots[at].staleness;
+        stage.now = if stale { stage.now | channel.bit() } else { stage.now & !channel.bit() };
+        stage.ts = now;
+        self.settle_staleness(at);
+        let StaleStage { now, told, .. } = self.slots[at].staleness;
+        if now != told {
+            self.soil(at);
+        }
+    }
+
+    fn settle_staleness(&mut self, at: usize) {
+        let instrument = self.slots[at].instrument;
+        let StaleStage { now, told, ts } = self.slots[at].staleness;
+        for channel in Channel::ALL.into_iter().filter(|channel| (now ^ told) & channel.bit() != 0) {
+            let stale = now & channel.bit() != 0;
+            let item =
+                if stale { Item::Stale { instrument, channel, ts } } else { Item::Fresh { instrument, channel, ts } };
+            if !self.send(item) {
+                return;
+            }
+            bump(&self.stats.went_stale, u64::from(stale));
+            self.slots[at].staleness.told ^= channel.bit();
+        }
+    }
+
     /// Drains the stage as far as there is room. `snapshot` makes a snapshot of an instrument's mirror, if it is whole.
     pub fn flush(&mut self, now: UnixNanos, snapshot: &dyn Fn(usize) -> Option<Arc<BookChange>>) {
+        self.heed();
         for _ in 0..self.dirty.len() {
             if self.ring.is_full() {
                 return;
             }
             let Some(place) = self.dirty.pop_front() else { return };
             let at = place as usize;
+            self.settle_staleness(at);
             self.settle_trades(at, now);
             self.settle_bars(at);
             self.settle_book(at, now, snapshot);
@@ -696,6 +858,7 @@ impl LaneWriter {
                 && slot.bars.hold.is_empty()
                 && slot.bars.lost == 0
                 && slot.quote.is_none()
+                && slot.staleness.now == slot.staleness.told
                 && matches!(slot.book, BookStage::Unknown | BookStage::Synced);
             if settled {
                 self.slots[at].dirty = false;
@@ -735,7 +898,10 @@ impl LaneWriter {
                     }
                 }
                 None if stage == BookStage::Joining => self.slots[at].book = BookStage::Unknown,
-                None => self.slots[at].book = BookStage::LostUntold,
+                None => {
+                    bump(&self.stats.books_lost, 1);
+                    self.slots[at].book = BookStage::LostUntold;
+                }
             },
             _ => {}
         }

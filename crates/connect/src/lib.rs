@@ -1,7 +1,7 @@
 //! Everything that talks to the outside: market-data connections in, and the replay server that stands for a venue.
 //!
 //! Invariant: what a connection must decide (when to reconnect, what to ask for again, what to drop and how to say so)
-//! lives in state machines without sockets and clocks ([`session`], [`ingest`], [`lane`], [`watch`]);
+//! lives in state machines without sockets and clocks ([`session`], [`ingest`], [`lane`], [`group`], [`watch`]);
 //! [`socket`], [`rest`] and [`venue`] only move bytes. It takes no trading decision.
 
 pub mod backoff;
@@ -9,6 +9,7 @@ pub mod clock;
 pub mod dialect;
 pub mod failover;
 pub mod fanout;
+pub mod group;
 pub mod ingest;
 pub mod lane;
 pub mod limit;

@@ -10,7 +10,7 @@ use starling_core::time::{SECOND, UnixNanos};
 use starling_sim::rng::SplitMix64;
 
 use crate::backoff::{BACKOFF_BASE_NS, BACKOFF_CAP_NS, Backoff};
-use crate::dialect::{Dialect, Topic};
+use crate::dialect::{Dialect, Secret, Topic};
 use crate::limit::Bucket;
 
 /// How long a connection may take to open, nanoseconds.
@@ -42,6 +42,8 @@ pub enum Action {
     Connect,
     /// Send a text message.
     Send(String),
+    /// Send a text message that nobody else may see.
+    Login(Secret),
     /// Send a ping of the protocol.
     Ping,
     /// Close the connection, or break off opening it; answer with [`Session::closed`].
@@ -59,6 +61,8 @@ pub enum Close {
     Unconfirmed,
     /// The venue's limit on a connection's life is near.
     Rotate,
+    /// A book is needed anew, which this venue gives to a new connection only.
+    Renew,
     /// We were told to.
     Stop,
 }
@@ -85,6 +89,9 @@ pub enum Phase {
 pub struct Session {
     dialect: &'static Dialect,
     messages: Vec<String>,
+    login: Option<Secret>,
+    /// Confirmations that make a connection live.
+    needed: usize,
     phase: Phase,
     stopping: bool,
     proven_ns: u64,
@@ -92,7 +99,10 @@ pub struct Session {
     rng: SplitMix64,
     bucket: Bucket,
     outbox: VecDeque<String>,
-    unconfirmed: usize,
+    answered: usize,
+    login_due: bool,
+    renew: bool,
+    login_refused: bool,
     opened_at: UnixNanos,
     heard: UnixNanos,
     pinged: UnixNanos,
@@ -102,9 +112,12 @@ impl Session {
     /// Not connected yet; the first [`Session::poll`] asks to. The seed is for the jitter of waits.
     #[must_use]
     pub fn new(dialect: &'static Dialect, topics: &[Topic], retry: Retry, seed: u64) -> Self {
+        let messages = (dialect.subscribe)(topics);
         Self {
             dialect,
-            messages: (dialect.subscribe)(topics),
+            needed: dialect.greetings + dialect.confirmations(topics, &messages),
+            messages,
+            login: None,
             phase: Phase::Waiting(UnixNanos::EPOCH),
             stopping: false,
             proven_ns: retry.proven_ns,
@@ -112,17 +125,40 @@ impl Session {
             rng: SplitMix64::new(seed),
             bucket: Bucket::per_second(dialect.messages_per_second, dialect.messages_per_second),
             outbox: VecDeque::new(),
-            unconfirmed: 0,
+            answered: 0,
+            login_due: false,
+            renew: false,
+            login_refused: false,
             opened_at: UnixNanos::EPOCH,
             heard: UnixNanos::EPOCH,
             pinged: UnixNanos::EPOCH,
         }
     }
 
+    /// With what [`Dialect::login_message`] gave.
+    #[must_use]
+    pub fn with_login(mut self, login: Option<Secret>) -> Self {
+        self.needed += usize::from(login.is_some()) - usize::from(self.login.is_some());
+        self.login = login;
+        self
+    }
+
     /// Where it is.
     #[must_use]
     pub const fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// The venue's name.
+    #[must_use]
+    pub const fn venue(&self) -> &'static str {
+        self.dialect.name
+    }
+
+    /// True if it ended because the venue does not know the keys.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        self.login_refused
     }
 
     /// True once subscribed.
@@ -137,7 +173,7 @@ impl Session {
         (self.opened_at, self.heard, self.pinged) = (now, now, now);
         self.outbox.clear();
         self.outbox.extend(self.messages.iter().cloned());
-        self.unconfirmed = self.outbox.len();
+        (self.answered, self.login_due, self.renew) = (0, self.login.is_some(), false);
     }
 
     /// A frame came, of any kind.
@@ -146,11 +182,39 @@ impl Session {
         self.heard = now;
     }
 
-    /// The venue confirmed a message.
+    /// The venue confirmed something.
     pub fn confirmed(&mut self, now: UnixNanos) {
-        self.unconfirmed = self.unconfirmed.saturating_sub(1);
-        if self.unconfirmed == 0 && matches!(self.phase, Phase::Subscribing(_)) {
+        self.answered = self.answered.saturating_add(1);
+        if self.answered >= self.needed && matches!(self.phase, Phase::Subscribing(_)) {
             self.phase = Phase::Live(now);
+        }
+    }
+
+    /// The venue refused something, in these words. A refused subscription is an answer too: the others go on without it.
+    /// True if it was the login and trying again is no use: this ends the session.
+    pub fn declined(&mut self, said: &[u8], now: UnixNanos) -> bool {
+        let logging_in = self.login.is_some() && self.answered <= self.dialect.greetings;
+        if logging_in && self.dialect.login.is_some_and(|login| (login.is_final)(said)) {
+            self.login_refused = true;
+            self.refused();
+            return true;
+        }
+        // A refused login is none: the wait for its confirmation ends in another attempt.
+        if !logging_in {
+            self.confirmed(now);
+        }
+        false
+    }
+
+    /// Subscribes to these anew, for their snapshots.
+    pub fn renew(&mut self, topics: &[Topic]) {
+        match self.dialect.unsubscribe {
+            _ if !self.is_live() => {}
+            Some(unsubscribe) => {
+                self.outbox.extend(unsubscribe(topics));
+                self.outbox.extend((self.dialect.subscribe)(topics));
+            }
+            None => self.renew = true,
         }
     }
 
@@ -226,7 +290,15 @@ impl Session {
         if now.since(self.opened_at) >= self.dialect.life_max_ns {
             return self.close(Close::Rotate, now, out);
         }
-        while !self.outbox.is_empty() && self.bucket.take(1, now) {
+        if self.renew {
+            return self.close(Close::Renew, now, out);
+        }
+        if self.login_due && self.answered >= self.dialect.greetings && self.bucket.take(1, now) {
+            self.login_due = false;
+            out.extend(self.login.clone().map(Action::Login));
+        }
+        let admitted = self.login.is_none() || self.answered > self.dialect.greetings;
+        while admitted && !self.outbox.is_empty() && self.bucket.take(1, now) {
             out.extend(self.outbox.pop_front().map(Action::Send));
         }
         // Venues count pings as messages.
@@ -247,6 +319,8 @@ impl Session {
         match self.phase {
             Phase::Waiting(until) => until,
             Phase::Connecting(since) => since.saturating_add(CONNECT_MAX_NS),
+            // What waits for a confirmation is woken by it.
+            Phase::Subscribing(since) if self.login.is_some() => since.saturating_add(self.subscribe_max_ns()),
             Phase::Subscribing(_) if !self.outbox.is_empty() => self.bucket.ready_at(1).max(now),
             Phase::Subscribing(since) => since.saturating_add(self.subscribe_max_ns()),
             Phase::Live(_) => {
@@ -356,6 +430,77 @@ mod tests {
             waits.push(s.closed(now.saturating_add(SECOND)));
         }
         assert!(waits.iter().any(|w| *w > SECOND));
+    }
+
+    fn alpaca() -> Session {
+        let dialect = Dialect::named("alpaca-iex").unwrap();
+        let topic = Topic { symbol: "AAPL".into(), channel: Channel::Trade };
+        let login = dialect.login_message(|name| Some(format!("<{name}>"))).unwrap();
+        let mut s = Session::new(dialect, &[topic], Retry::default(), 1).with_login(login);
+        poll(&mut s, at(0));
+        s.opened(at(0));
+        s
+    }
+
+    #[test]
+    fn a_login_waits_for_the_greeting_and_subscriptions_wait_for_the_login() {
+        let mut s = alpaca();
+        assert_eq!(poll(&mut s, at(1)), []);
+        s.confirmed(at(2));
+        let told = poll(&mut s, at(2));
+        let [Action::Login(secret)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(secret.reveal(), r#"{"action":"auth","key":"<APCA_API_KEY_ID>","secret":"<APCA_API_SECRET_KEY>"}"#);
+        assert_eq!(format!("{told:?}"), "[Login(Secret(..))]", "a key is never written");
+        assert_eq!(poll(&mut s, at(3)), []);
+        s.confirmed(at(4));
+        assert_eq!(poll(&mut s, at(4)), [Action::Send(r#"{"action":"subscribe","trades":["AAPL"]}"#.into())]);
+        assert!(!s.is_live());
+        s.confirmed(at(5));
+        assert!(s.is_live());
+    }
+
+    #[test]
+    fn wrong_keys_end_it_and_other_refusals_do_not() {
+        let mut s = alpaca();
+        s.confirmed(at(1));
+        assert!(!s.declined(b"connection limit exceeded", at(2)));
+        assert_eq!(poll(&mut s, at(12_000)), [Action::Close(Close::Unconfirmed)]);
+        let mut s = alpaca();
+        s.confirmed(at(1));
+        assert!(s.declined(b"auth failed", at(2)));
+        assert_eq!(s.phase(), Phase::Ended);
+        // One of two subscriptions is refused: the other goes on.
+        let mut s = alpaca();
+        s.needed += 1;
+        (0..3).for_each(|n| s.confirmed(at(n)));
+        assert!(!s.is_live() && !s.declined(b"symbol limit exceeded", at(9)) && s.is_live());
+    }
+
+    #[test]
+    fn a_book_is_had_anew_by_subscribing_anew_or_where_that_cannot_be_by_connecting_anew() {
+        let topic = Topic { symbol: "BTC-USDT".into(), channel: Channel::Book };
+        let mut s = Session::new(Dialect::named("okx").unwrap(), std::slice::from_ref(&topic), Retry::default(), 1);
+        poll(&mut s, at(0));
+        s.opened(at(0));
+        let subscribed = poll(&mut s, at(0));
+        s.confirmed(at(1));
+        s.renew(std::slice::from_ref(&topic));
+        let renewed = poll(&mut s, at(2));
+        assert_eq!(renewed.len(), 2);
+        assert_eq!(renewed[1], subscribed[0]);
+        assert!(matches!(&renewed[0], Action::Send(text) if text.contains("\"unsubscribe\"")), "{renewed:?}");
+        assert!(s.is_live());
+
+        let topic = Topic { symbol: "tBTCUSD".into(), channel: Channel::Book };
+        let mut s =
+            Session::new(Dialect::named("bitfinex").unwrap(), std::slice::from_ref(&topic), Retry::default(), 1);
+        poll(&mut s, at(0));
+        s.opened(at(0));
+        (0..3).for_each(|_| s.confirmed(at(1)));
+        assert!(s.is_live());
+        poll(&mut s, at(1));
+        s.renew(&[topic]);
+        assert_eq!(poll(&mut s, at(2)), [Action::Close(Close::Renew)]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
 use crate::clock;
+use crate::group::{Group, Switched};
 use crate::ingest::{Fetch, FrameKind, Ingest, Purpose};
 use crate::metrics::{Counter, Gauge};
 use crate::rest::{self, RestError};
@@ -151,6 +152,14 @@ pub enum SocketError {
     /// The address cannot be understood.
     #[error("{0}")]
     Address(#[from] AddressError),
+    /// The venue does not know the keys.
+    #[error("{venue} refuses the login: {said}; check the keys in its environment variables")]
+    Login {
+        /// The venue.
+        venue: String,
+        /// Its words.
+        said: String,
+    },
     /// The recorder cannot write.
     #[error("recording failed: {0}; make room, or choose another folder with --out")]
     Tap(#[source] io::Error),
@@ -207,7 +216,7 @@ pub async fn keep(
     let (answer_sender, mut answers) = mpsc::channel::<Answer>(crate::ingest::FETCHES_MAX);
     let mut socket: Option<Socket> = None;
     let mut rest_after = UnixNanos::EPOCH;
-    let (mut actions, mut fetches) = (Vec::new(), Vec::new());
+    let (mut actions, mut fetches, mut renewals) = (Vec::new(), Vec::new(), Vec::new());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -253,6 +262,10 @@ pub async fn keep(
                     // A failed send shows as a failed read, which is where the loss is handled.
                     let _ = open.send(Message::text(text)).await;
                 }
+                // The recorder must not see it.
+                (Action::Login(secret), Some(open)) => {
+                    let _ = open.send(Message::text(secret.reveal())).await;
+                }
                 (Action::Ping, Some(open)) => {
                     let _ = open.send(Message::Ping(Bytes::new())).await;
                 }
@@ -266,11 +279,15 @@ pub async fn keep(
                     }
                     lost(session, ingest, &mut tap, &format!("{why:?}"));
                 }
-                (Action::Send(_) | Action::Ping, None) => {}
+                (Action::Send(_) | Action::Login(_) | Action::Ping, None) => {}
             }
         }
         metrics.set(Gauge::Connected, i64::from(session.is_live()));
         if session.phase() == Phase::Ended {
+            if session.is_refused() {
+                let said = String::from_utf8_lossy(ingest.refusal()).into_owned();
+                return Err(SocketError::Login { venue: session.venue().to_owned(), said });
+            }
             return Ok(());
         }
         let mut ended = false;
@@ -325,6 +342,13 @@ pub async fn keep(
                         ask(endpoint, fetch, answer_sender.clone());
                     }
                 }
+                if session.is_live() {
+                    ingest.renewals(now, &mut renewals);
+                    if !renewals.is_empty() {
+                        session.renew(&renewals);
+                        renewals.clear();
+                    }
+                }
             }
             stopped = stop.wait_for(|stop| *stop) => {
                 // A dropped sender can say nothing any more, so it says stop.
@@ -334,6 +358,22 @@ pub async fn keep(
         }
         if ended {
             session.stop();
+        }
+    }
+}
+
+/// Keeps a group's decision up to date until `stop` says true; `told` hears of every switch.
+pub async fn oversee(group: &mut Group, mut stop: watch::Receiver<bool>, mut told: impl FnMut(Switched)) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut switched = Vec::new();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                group.check(clock::now(), &mut switched);
+                switched.drain(..).for_each(&mut told);
+            }
+            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
@@ -372,8 +412,12 @@ fn take(
     if let Some(tap) = tap {
         tap.received(bytes, binary, now);
     }
-    if ingest.frame(bytes, now) == FrameKind::Confirmed {
-        session.confirmed(now);
+    match ingest.frame(bytes, now) {
+        FrameKind::Confirmed => session.confirmed(now),
+        FrameKind::Refused if session.declined(ingest.refusal(), now) => {
+            return Some("the login is refused".to_owned());
+        }
+        _ => {}
     }
     None
 }

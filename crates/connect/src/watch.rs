@@ -131,12 +131,19 @@ pub struct Guard {
     wild_number: Suspect<u64>,
 }
 
+/// How far a price is from a reference, parts per million rounded down; zero without a reference.
 fn apart_ppm(price: Price, reference: Price) -> u64 {
-    let (p, r) = (i128::from(price.units()), i128::from(reference.units()));
-    if r <= 0 {
-        return 0;
-    }
-    u64::try_from((p - r).abs() * 1_000_000 / r).unwrap_or(u64::MAX)
+    let Ok(r) = u64::try_from(reference.units()) else { return 0 };
+    let scaled = u128::from(price.units().abs_diff(reference.units())) * 1_000_000;
+    scaled.checked_div(r.into()).map_or(0, |ppm| u64::try_from(ppm).unwrap_or(u64::MAX))
+}
+
+/// Whether [`apart_ppm`] is above `max`, without its division, which would be the dearest step of taking a price in.
+#[inline]
+fn is_beyond(price: Price, reference: Price, max: u64) -> bool {
+    let Ok(r) = u64::try_from(reference.units()) else { return false };
+    let scaled = u128::from(price.units().abs_diff(reference.units())) * 1_000_000;
+    r > 0 && scaled >= u128::from(r) * (u128::from(max) + 1)
 }
 
 impl Guard {
@@ -170,13 +177,12 @@ impl Guard {
         if !price.is_positive() {
             return Err(Reason::NotPositive);
         }
-        let apart = apart_ppm(price, self.reference);
-        if apart > self.limits.jump_max_ppm {
-            let near = apart_ppm(price, self.wild_price.value) <= self.limits.jump_max_ppm;
+        if is_beyond(price, self.reference, self.limits.jump_max_ppm) {
+            let near = !is_beyond(price, self.wild_price.value, self.limits.jump_max_ppm);
             let times = if self.wild_price.times > 0 && near { self.wild_price.times + 1 } else { 1 };
             self.wild_price = Suspect { value: price, times };
             if times < self.limits.confirm {
-                return Err(Reason::Jump(apart));
+                return Err(Reason::Jump(apart_ppm(price, self.reference)));
             }
         }
         self.wild_price.times = 0;
@@ -302,6 +308,29 @@ mod tests {
         assert_eq!(guard.quote(p(100), p(100)), Ok(()));
         assert_eq!(guard.quote(p(101), p(100)), Err(Reason::Crossed));
         assert_eq!(guard.quote(p(0), p(100)), Err(Reason::NotPositive));
+    }
+
+    #[test]
+    fn beyond_is_what_the_division_says() {
+        let mut rng = starling_sim::rng::SplitMix64::new(7);
+        let units = [1, 2, 999_999, 1_000_000, 1_000_001, 61_837_630_000_000, i64::MAX - 1, i64::MAX];
+        for n in 0..200_000u64 {
+            let reference = units[(rng.next_u64() % 8) as usize];
+            // Near the limits, anywhere, and at the edges.
+            let price = match n % 3 {
+                0 => {
+                    i64::try_from(i128::from(reference) * (899_990 + i128::from(rng.next_u64() % 200_020)) / 1_000_000)
+                        .unwrap_or(i64::MAX)
+                }
+                1 => (rng.next_u64() >> 1) as i64,
+                _ => units[(rng.next_u64() % 8) as usize],
+            };
+            let (price, reference) = (Price::from_units(price), Price::from_units(reference));
+            for max in [0, 1, 99_999, 100_000, u64::MAX - 1] {
+                assert_eq!(is_beyond(price, reference, max), apart_ppm(price, reference) > max, "{price} {reference}");
+            }
+        }
+        assert!(!is_beyond(Price::ONE, Price::ZERO, 0) && !is_beyond(Price::ONE, Price::from_units(-1), 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod account;
 mod fault;
 mod instrument;
 mod reader;
+mod swarm;
 mod venue;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::data::DataSpec;
 pub use account::{AccountConfig, AccountKindConfig, CostConfig, FxConfig, PositionsConfig, ValuationConfig};
 pub use fault::{ConfigFault, ConfigFaults};
 pub use instrument::{InstrumentConfig, KindConfig, Template};
+pub use swarm::{AgentConfig, ConferConfig, ConsensusConfig, SwarmConfig, TopologyConfig};
 pub use venue::{
     ActivationConfig, FeeTierConfig, FeesConfig, LatencyConfig, PerUnitConfig, SlippageConfig, VenueConfig,
 };
@@ -196,6 +198,9 @@ pub struct Config {
     /// How statistics are annualised.
     #[serde(default)]
     pub statistics: StatisticsConfig,
+    /// Agents that confer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<SwarmConfig>,
 }
 
 impl Config {

@@ -71,6 +71,30 @@ pub trait Resolve {
 /// Relative paths are looked up in `search`, in order; with no folder given, as they stand. Files are found and the
 /// table is checked here; rows are read when the feed is asked for them.
 pub fn open(spec: &DataSpec, search: &[PathBuf], resolve: &mut dyn Resolve) -> Result<OpenedFeed, DataError> {
+    let (instrument, series, tick) = resolved(spec, resolve)?;
+    let table = |paths: &Paths, member: Option<&str>| Table::new(spec, paths, member, search, decoder(spec, tick)?);
+    let input = match (&spec.path, &spec.bid, &spec.ask) {
+        (Some(paths), ..) => Input::One(Box::new(table(paths, spec.member.as_deref())?)),
+        (None, Some(bid), Some(ask)) => Input::Pair(Box::new(Joined {
+            bid: Side::over(table(&bid.path, bid.member.as_deref().or(spec.member.as_deref()))?),
+            ask: Side::over(table(&ask.path, ask.member.as_deref().or(spec.member.as_deref()))?),
+        })),
+        _ => unreachable!("a checked table names a path or a pair"),
+    };
+    Ok(OpenedFeed::new(spec, input, instrument, series))
+}
+
+/// Opens what a table describes over a comma-separated text at hand: rows are read, judged and reported as [`open`] does
+/// of a file, but no file is touched. The table's `path` is not looked at; `name` stands for the file in messages and
+/// reports.
+pub fn open_text(spec: &DataSpec, name: &str, text: &[u8], resolve: &mut dyn Resolve) -> Result<OpenedFeed, DataError> {
+    let (instrument, series, tick) = resolved(spec, resolve)?;
+    let table = Table::of_text(spec, name, text, decoder(spec, tick)?);
+    Ok(OpenedFeed::new(spec, Input::One(Box::new(table)), instrument, series))
+}
+
+// What the names of a checked table mean, and the tick its prices are rounded to, if they are.
+fn resolved(spec: &DataSpec, resolve: &mut dyn Resolve) -> Result<(InstrumentId, BarSeriesId, Price), DataError> {
     let faults = spec.faults();
     if !faults.is_empty() {
         return Err(DataError::Spec { instrument: spec.instrument.clone(), faults });
@@ -85,20 +109,12 @@ pub fn open(spec: &DataSpec, search: &[PathBuf], resolve: &mut dyn Resolve) -> R
         None => BarSeriesId::default(),
     };
     let tick = if spec.round_to_tick { resolve.tick(instrument) } else { Price::ZERO };
-    let table = |paths: &Paths, member: Option<&str>| {
-        let decoder = Decoder::new(spec, tick)
-            .map_err(|fault| DataError::Spec { instrument: spec.instrument.clone(), faults: vec![fault] })?;
-        Table::new(spec, paths, member, search, decoder)
-    };
-    let input = match (&spec.path, &spec.bid, &spec.ask) {
-        (Some(paths), ..) => Input::One(Box::new(table(paths, spec.member.as_deref())?)),
-        (None, Some(bid), Some(ask)) => Input::Pair(Box::new(Joined {
-            bid: Side::over(table(&bid.path, bid.member.as_deref().or(spec.member.as_deref()))?),
-            ask: Side::over(table(&ask.path, ask.member.as_deref().or(spec.member.as_deref()))?),
-        })),
-        _ => unreachable!("a checked table names a path or a pair"),
-    };
-    Ok(OpenedFeed::new(spec, input, instrument, series))
+    Ok((instrument, series, tick))
+}
+
+fn decoder(spec: &DataSpec, tick: Price) -> Result<Decoder, DataError> {
+    Decoder::new(spec, tick)
+        .map_err(|fault| DataError::Spec { instrument: spec.instrument.clone(), faults: vec![fault] })
 }
 
 /// A feed from files.

@@ -16,4 +16,5 @@ pub mod data;
 pub mod prelude;
 pub mod run;
 pub mod stats;
+pub mod swarm;
 pub mod tearsheet;

@@ -15,15 +15,19 @@ use std::time::Instant;
 use starling_core::UnixNanos;
 use starling_core::journal::{Digest, JournalError, RunId};
 use starling_engine::strategies::{Builtin, ConfigurationError};
-use starling_engine::{Counts, Engine, EngineError, Participant, Strategy};
+use starling_engine::{Counts, Engine, EngineError, Participant, Strategy, World};
 use starling_market::feed::Feed;
 use starling_sim::backtest::{self, BacktestError};
 use starling_sim::{Exchange, Recorder};
 
 use crate::config::{Config, ConfigFaults};
 use crate::data::{self, DataError, OpenedFeed, SourceReport};
+use crate::swarm::SwarmError;
+use crate::swarm::delegate::Charter;
+use crate::swarm::feed::{KeptDecisions, SwarmFeed};
 use crate::tearsheet::RunRecord;
 
+pub(crate) use record::equity_point;
 pub use replay::{Replay, ReplayError, replay};
 
 /// Why a run did not reach its end.
@@ -54,6 +58,9 @@ pub enum RunError {
     /// The run stopped on the way.
     #[error(transparent)]
     Backtest(#[from] BacktestError),
+    /// The swarm cannot confer.
+    #[error("the swarm: {0}")]
+    Swarm(#[from] SwarmError),
 }
 
 /// A run to be: a configuration, where its data lies, and strategies of the user's own.
@@ -82,12 +89,23 @@ pub struct Outcome<W> {
 /// The engine of a run: built-in strategies at simulated venues, journaled to `W`, recorded.
 pub type RunEngine<W> = Engine<Builtin, Exchange, W, Recorder>;
 
+/// The data of a configuration, for a run whose tables are those of `world`.
+fn open(config: &Config, search: &[PathBuf], world: &World) -> Result<Vec<OpenedFeed>, DataError> {
+    let mut names = plan::Names(world);
+    config.data.iter().map(|spec| data::open(spec, search, &mut names)).collect()
+}
+
 impl Run {
     /// From the text of a configuration. Relative data paths are looked up in `search`, in order.
     pub fn new(text: impl Into<String>, search: Vec<PathBuf>) -> Result<Self, ConfigFaults> {
         let text = text.into();
         let config = Config::read(&text)?;
         Ok(Self { config, text, search, own: Vec::new() })
+    }
+
+    /// Of a configuration that is checked already and needs no journal that tells it.
+    pub(crate) fn of(config: Config) -> Self {
+        Self { config, text: String::new(), search: Vec::new(), own: Vec::new() }
     }
 
     /// Adds a strategy of the user's own.
@@ -115,10 +133,32 @@ impl Run {
         journal: W,
         progress: impl FnMut(u64, UnixNanos) -> ControlFlow<()>,
     ) -> Result<Outcome<W>, RunError> {
+        self.drive(journal, None, progress)
+    }
+
+    /// As [`Run::execute_with`]; agents' decisions are those that a journal kept, if it is given.
+    fn drive<W: Write>(
+        self,
+        journal: W,
+        kept: Option<&[u8]>,
+        progress: impl FnMut(u64, UnixNanos) -> ControlFlow<()>,
+    ) -> Result<Outcome<W>, RunError> {
         let started = Instant::now();
-        let config = self.config.clone();
+        let (config, search) = (self.config.clone(), self.search.clone());
         let (mut engine, mut feeds) = self.assemble(journal)?;
-        let inputs = feeds.iter_mut().map(|feed| Box::new(feed) as Box<dyn Feed + '_>).collect();
+        let mut kept = kept.map(KeptDecisions::of).transpose()?;
+        let mut swarm = match &config.swarm {
+            Some(swarm) if kept.is_none() => {
+                let follower = engine.world().strategy_by_name(&swarm.follower).expect("the configuration is checked");
+                let charter = Charter::in_process(&config).map_err(SwarmError::from)?;
+                let shown = open(&config, &search, engine.world())?;
+                Some(SwarmFeed::new(&charter, shown, follower)?)
+            }
+            _ => None,
+        };
+        let mut inputs: Vec<_> = feeds.iter_mut().map(|feed| Box::new(feed) as Box<dyn Feed + '_>).collect();
+        inputs.extend(swarm.iter_mut().map(|feed| Box::new(feed) as Box<dyn Feed + '_>));
+        inputs.extend(kept.iter_mut().map(|feed| Box::new(feed) as Box<dyn Feed + '_>));
         backtest::run(&mut engine, inputs, progress)?;
         let sources: Vec<SourceReport> = feeds.iter().flat_map(OpenedFeed::sources).collect();
         for source in &sources {
@@ -132,16 +172,18 @@ impl Run {
         record.events = counts.events;
         record.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         record.events_per_s = counts.events as f64 / elapsed.as_secs_f64();
+        if let Some(swarm) = swarm {
+            record::add_swarm(&mut record, swarm.record()?);
+        }
         let finish = engine.finish()?;
         Ok(Outcome { record, counts, run_hash, journal_digest: finish.journal_digest, journal: finish.sink })
     }
 
     /// The engine, set up, and the feeds, open: for hosts that drive the run themselves (tests).
     pub fn assemble<W: Write>(mut self, journal: W) -> Result<(RunEngine<W>, Vec<OpenedFeed>), RunError> {
-        let (specs, search) = (self.config.data.clone(), std::mem::take(&mut self.search));
+        let (config, search) = (self.config.clone(), std::mem::take(&mut self.search));
         let engine = self.engine(journal)?;
-        let mut names = plan::Names(engine.world());
-        let feeds = specs.iter().map(|spec| data::open(spec, &search, &mut names)).collect::<Result<Vec<_>, _>>()?;
+        let feeds = open(&config, &search, engine.world())?;
         Ok((engine, feeds))
     }
 

@@ -8,6 +8,7 @@
 mod curve;
 mod record;
 mod statistic;
+mod swarm;
 #[cfg(test)]
 mod tests;
 
@@ -18,3 +19,4 @@ pub use record::{
     RunRecord, SCHEMA, StrategyRecord, TearsheetError, decimate,
 };
 pub use statistic::{STATISTICS, Statistic, Unit, statistic};
+pub use swarm::{AgentRecord, SwarmRecord, SwarmTally};

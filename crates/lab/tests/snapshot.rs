@@ -88,8 +88,8 @@ fn holds(name: &str, text: &str, search: &[PathBuf]) -> u64 {
 #[test]
 fn a_restored_run_goes_on_as_the_one_that_was_saved() {
     let demo = project().join("crates/starling/demo");
-    let fills = holds("demo", &fs::read_to_string(demo.join("demo.toml")).unwrap(), &[demo]);
-    assert!(fills > 500, "the demo trades: {fills}");
+    let fills = holds("rules", &fs::read_to_string(demo.join("rules.toml")).unwrap(), &[demo]);
+    assert!(fills > 500, "the rules trade: {fills}");
     let Some(data) = data() else { return };
     let mut runs = 0;
     for folder in ["examples/conformance", "examples/recipes"] {
@@ -109,7 +109,7 @@ fn a_restored_run_goes_on_as_the_one_that_was_saved() {
 #[test]
 fn a_damaged_or_foreign_snapshot_is_refused() {
     let demo = project().join("crates/starling/demo");
-    let text = fs::read_to_string(demo.join("demo.toml")).unwrap();
+    let text = fs::read_to_string(demo.join("rules.toml")).unwrap();
     let (mut engine, events) = assemble(&text, std::slice::from_ref(&demo));
     engine.start().unwrap();
     feed(&mut engine, &events[..500]);

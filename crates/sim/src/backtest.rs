@@ -57,14 +57,20 @@ pub fn run<S: Strategy, V: Venue, W: Write>(
             }
         }
     }
+    Ok(end(engine)?)
+}
+
+/// The data has ended: the engine stops, and the last day is recorded.
+pub fn end<S: Strategy, V: Venue, W: Write>(engine: &mut Engine<S, V, W, Recorder>) -> Result<(), EngineError> {
     engine.stop()?;
     let (world, recorder) = engine.world_and_observer();
     recorder.end_day(world, None);
     Ok(())
 }
 
+/// Hands one event to a recorded engine, which has been started.
 #[inline]
-fn consume<S: Strategy, V: Venue, W: Write>(
+pub fn consume<S: Strategy, V: Venue, W: Write>(
     engine: &mut Engine<S, V, W, Recorder>,
     event: &Event,
 ) -> Result<(), EngineError> {

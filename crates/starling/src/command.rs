@@ -19,7 +19,7 @@ use crate::terminal::Failure;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The demo: several rules trade five US stocks, 2000 to 2013 (default).
+    /// The demo: a swarm of agents trades five US stocks, 2000 to 2013 (default).
     Demo(demo::Demo),
     /// Run a configuration over its data.
     Backtest(backtest::Backtest),

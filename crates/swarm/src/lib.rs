@@ -13,6 +13,8 @@
 //!                      └─► state        versions, deltas, anti-entropy
 //! ```
 
+pub mod agent;
+pub mod byzantine;
 pub mod component;
 pub mod consensus;
 pub mod cost;

@@ -9,8 +9,8 @@ use starling_core::order::Side;
 use starling_core::time::{HOUR, MILLISECOND, MINUTE, SECOND, UnixNanos};
 use starling_market::book::Rules;
 
-use super::{AnswerError, Dialect, RestCall, RestTrade, Topic, TradeHistory};
-use crate::lane::Channel;
+use super::{AnswerError, Confirms, Dialect, QuoteSource, RestCall, RestTrade, Topic, TradeHistory};
+use crate::lane::{Channel, TradeNumbers};
 
 /// Streams named in one subscription message.
 const STREAMS_PER_MESSAGE: usize = 100;
@@ -19,10 +19,17 @@ const PAGE: usize = 1_000;
 
 pub(super) const SPOT: Dialect = Dialect {
     name: "binance-spot",
+    feed: "binance-spot",
     stream_url: "wss://stream.binance.com:9443",
     stream_path: "/stream",
     rest_url: "https://api.binance.com",
-    subscribe,
+    channels: &Channel::ALL,
+    capitals: true,
+    subscribe: |topics| request("SUBSCRIBE", topics),
+    unsubscribe: Some(|topics| request("UNSUBSCRIBE", topics)),
+    greetings: 0,
+    confirms: Confirms::Messages,
+    login: None,
     messages_per_second: 5,
     topics_max: 1_024,
     idle_max_ns: 30 * SECOND,
@@ -31,7 +38,10 @@ pub(super) const SPOT: Dialect = Dialect {
     // The venue's is 24 hours: better on a time of our own.
     life_max_ns: 23 * HOUR + 50 * MINUTE,
     rules: Rules::BINANCE_SPOT,
-    contiguous_trades: true,
+    checksum: None,
+    book_depth: None,
+    quotes: QuoteSource::Stream,
+    numbers: TradeNumbers::Contiguous,
     depth: Some(|symbol| RestCall { path: format!("/api/v3/depth?symbol={symbol}&limit={PAGE}"), weight: 50 }),
     trades: Some(TradeHistory {
         call: |symbol, first, last| RestCall { path: history("/api/v3", symbol, first, last), weight: 25 },
@@ -42,13 +52,14 @@ pub(super) const SPOT: Dialect = Dialect {
 
 pub(super) const USDM: Dialect = Dialect {
     name: "binance-usdm",
+    feed: "binance-usdm",
     stream_url: "wss://fstream.binance.com",
     rest_url: "https://fapi.binance.com",
     messages_per_second: 10,
     topics_max: 200,
     rules: Rules::BINANCE_FUTURES,
     // Trades of the insurance fund and of auto-deleveraging take numbers and are no trades of the market.
-    contiguous_trades: false,
+    numbers: TradeNumbers::Increasing,
     depth: Some(|symbol| RestCall { path: format!("/fapi/v1/depth?symbol={symbol}&limit={PAGE}"), weight: 20 }),
     trades: None,
     rest_weight_per_minute: 2_400,
@@ -57,6 +68,7 @@ pub(super) const USDM: Dialect = Dialect {
 
 pub(super) const COINM: Dialect = Dialect {
     name: "binance-coinm",
+    feed: "binance-coinm",
     stream_url: "wss://dstream.binance.com",
     rest_url: "https://dapi.binance.com",
     depth: Some(|symbol| RestCall { path: format!("/dapi/v1/depth?symbol={symbol}&limit={PAGE}"), weight: 20 }),
@@ -79,12 +91,12 @@ fn stream(topic: &Topic) -> String {
     format!("{}@{channel}", topic.symbol.to_lowercase())
 }
 
-fn subscribe(topics: &[Topic]) -> Vec<String> {
+fn request(method: &str, topics: &[Topic]) -> Vec<String> {
     let messages = topics.chunks(STREAMS_PER_MESSAGE).zip(1u64..);
     messages
         .map(|(topics, id)| {
             let params: Vec<String> = topics.iter().map(stream).collect();
-            serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": id }).to_string()
+            serde_json::json!({ "method": method, "params": params, "id": id }).to_string()
         })
         .collect()
 }
@@ -117,6 +129,7 @@ mod tests {
     #[test]
     fn subscriptions_name_streams_as_the_venue_does() {
         let topic = |channel| Topic { symbol: "BTCUSDT".into(), channel };
+        let subscribe = SPOT.subscribe;
         let messages = subscribe(&[topic(Channel::Trade), topic(Channel::Quote), topic(Channel::Book)]);
         assert_eq!(messages.len(), 1);
         let message: serde_json::Value = serde_json::from_str(&messages[0]).unwrap();

@@ -14,6 +14,7 @@ fn setup() -> (Ingest, LaneReader) {
         symbol: "BTCUSDT".into(),
         instrument: InstrumentId(3),
         tick: Price::parse(b"0.01").unwrap(),
+        digits: None,
         channels: vec![Channel::Trade, Channel::Quote, Channel::Book],
     };
     let limits = IngestLimits { skew: SkewRule::Fixed(0), ..IngestLimits::default() };
@@ -208,6 +209,7 @@ fn setups_that_cannot_work_are_refused() {
         symbol: symbol.into(),
         instrument: InstrumentId(0),
         tick: Price::parse(tick.as_bytes()).unwrap(),
+        digits: None,
         channels: vec![Channel::Trade; n],
     };
     let new = |of| Ingest::new(dialect, of, IngestLimits::default(), Arc::new(Metrics::new("t")), at(0)).err();

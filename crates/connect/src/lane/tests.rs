@@ -41,7 +41,8 @@ fn change(coverage: Coverage, last_id: u64) -> Arc<BookChange> {
 
 fn one(contiguous_trades: bool, ring_max: usize, hold_max: usize) -> (LaneWriter, LaneReader) {
     let limits = LaneLimits { ring_max, hold_max, ..LaneLimits::default() };
-    lane(&[LaneInstrument { instrument: InstrumentId(7), contiguous_trades }], limits)
+    let numbers = if contiguous_trades { TradeNumbers::Contiguous } else { TradeNumbers::Increasing };
+    lane(&[LaneInstrument { instrument: InstrumentId(7), numbers, refill: true }], limits)
 }
 
 fn no_book(_: usize) -> Option<Arc<BookChange>> {
@@ -60,6 +61,9 @@ fn drain(reader: &mut LaneReader) -> Vec<String> {
             }
             Item::BookLost { .. } => "lost".into(),
             Item::Gap(g) => format!("{:?} {}..={} ({})", g.state, g.first_id, g.last_id, g.count),
+            Item::Stale { channel, .. } => format!("stale {channel:?}"),
+            Item::Fresh { channel, .. } => format!("fresh {channel:?}"),
+            Item::Switched { .. } => unreachable!("a lane knows one connection"),
         });
     }
     told
@@ -97,6 +101,61 @@ fn a_missing_range_is_marked_asked_for_once_and_filled_in_its_place() {
         ["t10", "Opened 11..=14 (4)", "t11", "t12", "t13", "t14", "Filled 11..=14 (4)", "t15", "t16"]
     );
     w.flush(at(330), &no_book);
+    assert!(w.is_settled());
+}
+
+#[test]
+fn where_nothing_can_be_asked_for_a_missing_range_is_lost_after_the_grace() {
+    let of = LaneInstrument { instrument: InstrumentId(7), numbers: TradeNumbers::Contiguous, refill: false };
+    let (mut w, mut r) = lane(&[of], LaneLimits::default());
+    for (ms, id) in [(0, 10), (1, 13), (2, 14)] {
+        w.trade(0, trade(id), at(ms));
+    }
+    w.flush(at(200), &no_book);
+    assert_eq!(drain(&mut r), ["t10"], "it may be only late");
+    w.flush(at(201), &no_book);
+    assert_eq!(drain(&mut r), ["Lost 11..=12 (2)", "t13", "t14"]);
+    assert!(w.is_settled() && w.wanted(0, at(300)).is_none());
+    assert_eq!((w.stats().lost.load(Ordering::Relaxed), w.stats().gaps_opened.load(Ordering::Relaxed)), (2, 0));
+}
+
+#[test]
+fn staleness_is_told_once_each_way_and_waits_for_room() {
+    let (mut w, mut r) = one(true, 2, 100);
+    w.staleness(0, Channel::Quote, true, at(0));
+    w.staleness(0, Channel::Quote, true, at(1));
+    assert_eq!(drain(&mut r), ["stale Quote"]);
+    w.quote(0, quote(1));
+    w.quote(0, quote(2));
+    // No room: the turn of the quotes waits, and that of the trades cancels out.
+    w.staleness(0, Channel::Quote, false, at(2));
+    w.staleness(0, Channel::Trade, true, at(3));
+    w.staleness(0, Channel::Trade, false, at(4));
+    assert!(!w.is_settled());
+    assert_eq!(drain(&mut r), ["q1", "q2"]);
+    w.flush(at(5), &no_book);
+    assert_eq!(drain(&mut r), ["fresh Quote"]);
+    assert!(w.is_settled());
+    assert_eq!(w.stats().went_stale.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_reader_may_ask_for_a_book_anew() {
+    let (mut w, mut r) = one(true, 100, 100);
+    w.book(0, at(0), &change(Coverage::Snapshot, 1));
+    w.book(0, at(1), &change(Coverage::Delta, 2));
+    r.resync(0);
+    assert!(!w.is_settled());
+    w.flush(at(2), &|_| Some(change(Coverage::Snapshot, 2)));
+    w.book(0, at(3), &change(Coverage::Delta, 3));
+    assert_eq!(drain(&mut r), ["s1", "d2", "s2", "d3"]);
+    // Without a whole mirror it is unknown until the next one.
+    r.resync(0);
+    w.flush(at(4), &no_book);
+    w.book(0, at(5), &change(Coverage::Delta, 4));
+    w.book(0, at(6), &change(Coverage::Snapshot, 9));
+    assert_eq!(drain(&mut r), ["s9"]);
+    assert_eq!(w.stats().resyncs.load(Ordering::Relaxed), 2);
     assert!(w.is_settled());
 }
 

@@ -47,11 +47,16 @@ impl Client {
     }
 
     pub(crate) fn to(endpoint: Endpoint, skew: SkewRule) -> Self {
-        let dialect = Dialect::named("binance-spot").unwrap();
+        Self::of("binance-spot", "BTCUSDT", endpoint, skew)
+    }
+
+    pub(crate) fn of(venue: &str, symbol: &str, endpoint: Endpoint, skew: SkewRule) -> Self {
+        let dialect = Dialect::named(venue).unwrap();
         let of = Subscription {
-            symbol: "BTCUSDT".into(),
+            symbol: symbol.into(),
             instrument: InstrumentId(0),
             tick: Price::parse(b"0.01").unwrap(),
+            digits: None,
             channels: vec![Channel::Trade, Channel::Quote, Channel::Book],
         };
         let metrics = Arc::new(Metrics::new("chaos"));
@@ -77,14 +82,14 @@ impl Client {
 
 /// What a subscriber has made of what it received.
 #[derive(Default)]
-struct Received {
-    trades: Vec<(u64, Price, Qty)>,
-    lost: Vec<(u64, u64)>,
-    opened: usize,
+pub(super) struct Received {
+    pub(super) trades: Vec<(u64, Price, Qty)>,
+    pub(super) lost: Vec<(u64, u64)>,
+    pub(super) opened: usize,
     filled: usize,
-    quotes: Vec<Quote>,
-    book: Option<[BTreeMap<Price, Qty>; 2]>,
-    book_id: u64,
+    pub(super) quotes: Vec<Quote>,
+    pub(super) book: Option<[BTreeMap<Price, Qty>; 2]>,
+    pub(super) book_id: u64,
     snapshots: usize,
 }
 
@@ -99,6 +104,7 @@ impl Received {
                 GapState::Lost => self.lost.push((gap.first_id, gap.last_id)),
             },
             Item::BookLost { .. } => self.book = None,
+            Item::Stale { .. } | Item::Fresh { .. } => {}
             Item::Book { change, .. } => {
                 if change.coverage == Coverage::Snapshot {
                     self.book = Some(Default::default());
@@ -121,7 +127,7 @@ impl Received {
 }
 
 /// Reads a lane until told to stop and it is empty.
-fn read(mut lane: LaneReader, done: Arc<AtomicBool>, pause: Duration) -> std::thread::JoinHandle<Received> {
+pub(super) fn read(mut lane: LaneReader, done: Arc<AtomicBool>, pause: Duration) -> std::thread::JoinHandle<Received> {
     std::thread::spawn(move || {
         let mut received = Received::default();
         loop {
@@ -143,7 +149,7 @@ fn read(mut lane: LaneReader, done: Arc<AtomicBool>, pause: Duration) -> std::th
 const DEPTH: usize = 300;
 
 /// The best levels of bids and asks.
-fn best(book: &[BTreeMap<Price, Qty>; 2]) -> [Vec<(Price, Qty)>; 2] {
+pub(super) fn best(book: &[BTreeMap<Price, Qty>; 2]) -> [Vec<(Price, Qty)>; 2] {
     let row = |(price, size): (&Price, &Qty)| (*price, *size);
     [book[0].iter().rev().take(DEPTH).map(row).collect(), book[1].iter().take(DEPTH).map(row).collect()]
 }

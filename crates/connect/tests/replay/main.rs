@@ -6,9 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chaos;
+mod futures;
+mod group;
 mod peers;
 mod rest;
 mod truth;
+mod venues;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

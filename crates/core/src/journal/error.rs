@@ -61,7 +61,7 @@ pub enum JournalError {
         /// The byte it stands at.
         offset: u64,
     },
-    /// The file header fails its checksum.
+    /// The file header fails its checksum, or says what no writer of ours says.
     #[error("the journal's file header is damaged; restore the file from a copy, do not truncate it")]
     HeaderCorrupt,
     /// The file stops within a record and nothing intact follows: an interrupted write. Cut it at `offset`.

@@ -24,6 +24,8 @@ pub const SEAL_LEN: usize = RECORD_HEADER_LEN + Seal::LEN;
 
 /// Longest header that a later version may have; bounds what is read of a file from the future.
 const MAX_HEADER_LEN: usize = 4096;
+/// Highest number that a file's first record may bear: no file holds the 2^63 records above it, so counting never wraps.
+pub(super) const FIRST_SEQ_MAX: u64 = u64::MAX >> 1;
 /// Set on records that a reader which does not know their kind may pass over.
 const SKIPPABLE: u16 = 1;
 
@@ -167,7 +169,7 @@ pub struct Header {
     pub run_id: RunId,
     /// When the file was begun, in nanoseconds since 1970 UTC; 0 in backtests, so that equal runs have equal bytes.
     pub created: u64,
-    /// Sequence number of the first record: 0, or where the file before this one ended.
+    /// Sequence number of the first record: 0, or where the file before this one ended; below 2^63.
     pub first_seq: u64,
     /// Final digest of the file before this one; [`Digest::NONE`] in the first.
     pub previous: Digest,
@@ -239,10 +241,14 @@ impl Header {
         if flags != 0 {
             return Err(JournalError::Unsupported { what: "header flags", value: u64::from(flags), offset: 12 });
         }
+        let first_seq = u64::from_le_bytes(field(bytes, 40));
+        if first_seq > FIRST_SEQ_MAX {
+            return Err(JournalError::HeaderCorrupt);
+        }
         Ok(Header {
             run_id: RunId(field(bytes, 16)),
             created: u64::from_le_bytes(field(bytes, 32)),
-            first_seq: u64::from_le_bytes(field(bytes, 40)),
+            first_seq,
             previous: Digest(field(bytes, 48)),
         })
     }

@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use super::format::{Checksum, RecordHeader, Seal};
+use super::format::{Checksum, FIRST_SEQ_MAX, RecordHeader, Seal};
 use super::{Digest, GROUP_BYTES, HEADER_LEN, Header, JournalError, Kind, MAX_PAYLOAD, Reader, SEAL_LEN};
 
 /// Appends records to a journal and keeps its chain.
@@ -48,14 +48,17 @@ pub struct Finished<W> {
 
 impl<W: Write> Writer<W> {
     /// Begins a journal; the header reaches the sink with the first group.
+    ///
+    /// # Panics
+    /// If the first sequence number is not below 2^63: no reader would take the file.
     pub fn create(sink: W, header: Header) -> Writer<W> {
-        let mut buffer = Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 8);
-        buffer.extend_from_slice(&header.encode());
+        assert!(header.first_seq <= FIRST_SEQ_MAX, "a journal is numbered from below 2^63");
         Writer {
             sink,
             header,
             crc: Checksum::of_file(&header),
-            buffer,
+            // It grows to a group's size within the first: hosts with many engines flush before.
+            buffer: header.encode().to_vec(),
             sent: 0,
             base: 0,
             group_first_seq: header.first_seq,
@@ -178,6 +181,12 @@ impl<W: Write> Writer<W> {
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Bytes of the open group that the sink does not have yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.sent
     }
 
     /// Bytes of the journal so far, sent or not.

@@ -10,11 +10,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::fault::{ConfigFault, ConfigFaults, meant};
-use super::{AccountConfig, BarsConfig, Config, CurrencyConfig, InstrumentConfig, StrategyEntry, VenueConfig};
+use super::{
+    AccountConfig, BarsConfig, Config, CurrencyConfig, InstrumentConfig, StrategyEntry, SwarmConfig, VenueConfig,
+};
 use crate::data::DataSpec;
 
 /// The sections, in the order of documentation; true for those that may not be missing.
-const SECTIONS: [(&str, bool); 12] = [
+const SECTIONS: [(&str, bool); 13] = [
     ("name", true),
     ("seed", false),
     ("reporting_currency", false),
@@ -27,6 +29,7 @@ const SECTIONS: [(&str, bool); 12] = [
     ("risk", false),
     ("strategies", false),
     ("statistics", false),
+    ("swarm", false),
 ];
 
 /// A value with the place it stands at, and those of its fields.
@@ -322,8 +325,21 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         let key = root.keys().find(|k| k.get_ref() == name).cloned();
         key.and_then(|key| root.remove(&key))
     };
-    let [name, seed, reporting, currencies, venues, accounts, instruments, data, bars, risk, strategies, statistics] =
-        SECTIONS.map(|(section, required)| (section, required, take(section)));
+    let [
+        name,
+        seed,
+        reporting,
+        currencies,
+        venues,
+        accounts,
+        instruments,
+        data,
+        bars,
+        risk,
+        strategies,
+        statistics,
+        swarm,
+    ] = SECTIONS.map(|(section, required)| (section, required, take(section)));
     for (section, required, value) in [
         &name,
         &seed,
@@ -337,6 +353,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         &risk,
         &strategies,
         &statistics,
+        &swarm,
     ] {
         if *required && value.is_none() {
             let message = match *section {
@@ -369,6 +386,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let bars = one.read(bars).unwrap_or_default();
     let risk = one.read(risk).unwrap_or_default();
     let statistics = one.read(statistics).unwrap_or_default();
+    let swarm: Option<SwarmConfig> = one.read(swarm);
     let currencies = faults.list("currencies", currencies.2);
     let venues = faults.list("venues", venues.2);
     let accounts = faults.list("accounts", accounts.2);
@@ -377,6 +395,14 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let entries = faults.elements("strategies", strategies.2);
     let strategies: Vec<Placed<StrategyEntry>> = entries.into_iter().filter_map(|e| faults.strategy(e)).collect();
     let draft = Draft { currencies, venues, accounts, instruments, data, strategies };
+    if let Some(swarm) = &swarm {
+        let follows = |s: &&Placed<StrategyEntry>| matches!(s.value.config, StrategyConfig::Follow(_));
+        let followers: Vec<&str> = draft.strategies.iter().filter(follows).map(|s| s.value.id.as_str()).collect();
+        let known: Vec<&str> = names.instruments.found.iter().map(|(name, _)| name.as_str()).collect();
+        for (field, message) in swarm.faults(&followers, &known) {
+            faults.add(places["swarm"], join("swarm", &field), message);
+        }
+    }
     draft.check(reporting_currency.as_deref(), &bars, &names, &places, &mut faults);
     if !faults.found.is_empty() {
         faults.found.sort_by_key(|fault| fault.line);
@@ -395,6 +421,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         risk,
         strategies: draft.strategies.into_iter().map(|p| p.value).collect(),
         statistics,
+        swarm,
     })
 }
 

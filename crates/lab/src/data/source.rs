@@ -133,11 +133,17 @@ pub(super) enum Message {
     Failed(DataError),
 }
 
-/// A file being read.
+/// A file being read, or a text at hand.
 pub(super) struct Source {
     receiver: Option<Receiver<Message>>,
-    thread: Option<JoinHandle<Result<Digest, DataError>>>,
+    work: Option<Work>,
     abandoned: Arc<AtomicBool>,
+}
+
+/// What reads, and knows the hash in the end.
+enum Work {
+    Thread(JoinHandle<Result<Digest, DataError>>),
+    Done(Digest),
 }
 
 impl Source {
@@ -160,7 +166,22 @@ impl Source {
             abandoned: Arc::clone(&abandoned),
         };
         let thread = std::thread::spawn(move || walk.run(input));
-        Self { receiver: Some(receiver), thread: Some(thread), abandoned }
+        Self { receiver: Some(receiver), work: Some(Work::Thread(thread)), abandoned }
+    }
+
+    /// A text that lies in memory: no file, no thread.
+    pub(super) fn of_text(name: &str, text: &[u8]) -> Self {
+        let mut chunks = text.chunks(CHUNK_BYTES);
+        // Its beginning and its end, beside its bytes.
+        let (sender, receiver) = sync_channel(chunks.len() + 2);
+        let begin = std::iter::once(Message::Begin(name.to_owned()));
+        let bytes = chunks.by_ref().map(|chunk| Message::Bytes(chunk.to_vec()));
+        for message in begin.chain(bytes).chain([Message::End]) {
+            sender.try_send(message).expect("the channel has room for all of them");
+        }
+        let digest = Digest { blake3: blake3::hash(text), bytes: text.len() as u64 };
+        let abandoned = Arc::new(AtomicBool::new(false));
+        Self { receiver: Some(receiver), work: Some(Work::Done(digest)), abandoned }
     }
 
     /// The next message; none after the last.
@@ -171,8 +192,10 @@ impl Source {
     /// Reads what is left of the file for its hash, without decompressing it.
     pub(super) fn finish(&mut self) -> Result<Digest, DataError> {
         self.receiver = None;
-        let thread = self.thread.take().expect("a source is finished once");
-        thread.join().expect("the reading thread does not panic")
+        match self.work.take().expect("a source is finished once") {
+            Work::Thread(thread) => thread.join().expect("the reading thread does not panic"),
+            Work::Done(digest) => Ok(digest),
+        }
     }
 }
 
@@ -180,7 +203,7 @@ impl Drop for Source {
     fn drop(&mut self) {
         self.abandoned.store(true, Ordering::Relaxed);
         self.receiver = None;
-        if let Some(thread) = self.thread.take() {
+        if let Some(Work::Thread(thread)) = self.work.take() {
             // It stops at its next chunk; its outcome concerns nobody now.
             drop(thread.join());
         }

@@ -145,6 +145,13 @@ impl Table {
         }
     }
 
+    /// Over one text that lies in memory; `name` is what messages and reports call it.
+    pub(super) fn of_text(spec: &DataSpec, name: &str, text: &[u8], decoder: Decoder) -> Self {
+        let mut table = Self::over(spec, VecDeque::new(), None, decoder);
+        table.begin_text(name, Source::of_text(name, text));
+        table
+    }
+
     /// Over text that is no file, for measuring and tests.
     #[cfg(test)]
     pub(super) fn reading(

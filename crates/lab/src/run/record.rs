@@ -10,7 +10,7 @@ use starling_core::{CurrencyId, InstrumentId, Money, StrategyId, UnixNanos};
 use starling_engine::World;
 use starling_engine::strategies::Execution;
 use starling_sim::Recorder;
-use starling_sim::recorder::DayPrice;
+use starling_sim::recorder::{DayPoint, DayPrice};
 
 use super::RunEngine;
 use crate::config::Config;
@@ -19,7 +19,8 @@ use crate::stats::equity::EquityPoint as DayEquity;
 use crate::stats::summary::{Summary, SummaryInput};
 use crate::tearsheet::{
     Assumption, Benchmark, Costs, DataSource, EquityPoint, FILLS_LIMIT, FillRecord, InstrumentRecord,
-    PRICE_POINTS_LIMIT, PnlPoint, PricePoint, ROUND_TRIPS_LIMIT, RoundTrip, RunRecord, StrategyRecord, decimate,
+    PRICE_POINTS_LIMIT, PnlPoint, PricePoint, ROUND_TRIPS_LIMIT, RoundTrip, RunRecord, StrategyRecord, SwarmRecord,
+    decimate,
 };
 
 /// Everything a report shows, but for the clock's part and the run hash.
@@ -60,14 +61,7 @@ pub(super) fn of<W: Write>(config: &Config, engine: &mut RunEngine<W>, sources: 
         net_exposure: 0.0,
         cash: opening,
     });
-    let point = |day: &starling_sim::recorder::DayPoint| EquityPoint {
-        ts: day.ts,
-        equity: day.equity,
-        gross_exposure: day.gross,
-        net_exposure: day.net,
-        cash: day.equity - day.net,
-    };
-    record.equity = start.into_iter().chain(recorder.days.iter().map(point)).collect();
+    record.equity = start.into_iter().chain(recorder.days.iter().map(equity_point)).collect();
     record.benchmarks = buy_and_hold(&record.equity, recorder, opening).into_iter().collect();
     record.strategies =
         names.iter().enumerate().map(|(at, name)| strategy(config, world, recorder, at, name)).collect();
@@ -93,6 +87,39 @@ pub(super) fn of<W: Write>(config: &Config, engine: &mut RunEngine<W>, sources: 
     record.assumptions = assumptions(config);
     record.warnings = warnings(world, recorder, sources);
     record
+}
+
+/// Adds a swarm's part: its agents start from the same equity as the run, and the equal division of the capital among
+/// them is what the council is measured against.
+pub(super) fn add_swarm(record: &mut RunRecord, mut swarm: SwarmRecord) {
+    if let Some(start) = record.equity.first().copied() {
+        for agent in &mut swarm.agents {
+            agent.alone.insert(0, start);
+        }
+    }
+    let points = swarm.equal_weights();
+    if !points.is_empty() {
+        record.benchmarks.push(Benchmark {
+            name: "Equal weights".to_owned(),
+            description:
+                "The same capital in equal parts, one per agent with a voice, each trading alone with the same \
+                          costs; parts are not evened out later."
+                    .to_owned(),
+            points,
+        });
+    }
+    record.swarm = Some(swarm);
+}
+
+/// A day of the recorder as a point of a curve.
+pub(crate) fn equity_point(day: &DayPoint) -> EquityPoint {
+    EquityPoint {
+        ts: day.ts,
+        equity: day.equity,
+        gross_exposure: day.gross,
+        net_exposure: day.net,
+        cash: day.equity - day.net,
+    }
 }
 
 fn source(report: &SourceReport) -> DataSource {

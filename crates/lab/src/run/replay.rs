@@ -105,7 +105,7 @@ pub fn replay(
     let verified = verify(journal)?;
     let run = Run::new(configuration(journal)?, search).map_err(RunError::from)?;
     let comparison = Comparison { before: journal, at: 0, differs_at: None };
-    let outcome = run.execute_with(comparison, progress)?;
+    let outcome = run.drive(comparison, Some(journal), progress)?;
     let Outcome { record, counts, run_hash, journal_digest, journal: comparison } = outcome;
     let shorter = (comparison.at < journal.len()).then_some(comparison.at);
     if let Some(at) = comparison.differs_at.or(shorter) {

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use starling_core::{Liquidity, Side, UnixNanos};
 
+use super::SwarmRecord;
+
 /// The version of this layout. A record of another version is refused, not guessed at.
 pub const SCHEMA: u32 = 1;
 /// Most points of one equity, benchmark or strategy curve: daily points of 50 years of seven-day weeks fit.
@@ -100,6 +102,9 @@ pub struct RunRecord {
     pub order_cost_curve: Vec<OrderCost>,
     /// Wall time by component; empty if not measured.
     pub timings: Vec<ComponentTiming>,
+    /// What a swarm did; `None` for a run without one, and for a replay, which takes its decisions from the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<SwarmRecord>,
 }
 
 /// A file the run read.
@@ -447,6 +452,7 @@ impl RunRecord {
             assumptions: Vec::new(),
             order_cost_curve: Vec::new(),
             timings: Vec::new(),
+            swarm: None,
         }
     }
 
@@ -491,6 +497,10 @@ impl RunRecord {
         check_curve("equity", &self.equity)?;
         for (i, benchmark) in self.benchmarks.iter().enumerate() {
             check_curve(&format!("benchmarks[{i}].points"), &benchmark.points)?;
+        }
+        for (i, agent) in self.swarm.iter().flat_map(|swarm| &swarm.agents).enumerate() {
+            check_curve(&format!("swarm.agents[{i}].alone"), &agent.alone)?;
+            finite("swarm.agents.weight", i, &[agent.weight, agent.hit_rate.unwrap_or(0.0)])?;
         }
         for (i, strategy) in self.strategies.iter().enumerate() {
             let field = format!("strategies[{i}].pnl");

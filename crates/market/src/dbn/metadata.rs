@@ -103,7 +103,8 @@ impl<'a> Cursor<'a> {
     fn count(&mut self, len: usize) -> Result<usize, DbnError> {
         let at = self.at + PRELUDE_LEN;
         let count = self.u32()? as usize;
-        if count.saturating_mul(len) > self.bytes.len() - self.at {
+        // An entry of no length takes a byte here, or any count would fit.
+        if count.saturating_mul(len.max(1)) > self.bytes.len() - self.at {
             return Err(DbnError::Metadata { at, problem: "it claims more entries than it has room for" });
         }
         Ok(count)

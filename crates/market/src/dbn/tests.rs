@@ -222,3 +222,18 @@ proptest! {
         prop_assert_eq!(reader.metadata(), Some(&metadata));
     }
 }
+
+/// Found by fuzzing: symbols of no length were read four billion times, into as many strings.
+#[test]
+fn symbols_of_no_length_claim_no_memory() {
+    let mut bytes = Vec::new();
+    metadata().write(&mut bytes).unwrap();
+    // Behind dataset, schema, three numbers and three bytes; the first count behind the reserved bytes and a length.
+    let symbol_len = 8 + 16 + 2 + 24 + 3;
+    let count = symbol_len + 2 + 53 + 4;
+    assert_eq!((bytes[symbol_len], bytes[count]), (71, 2));
+    bytes[symbol_len..symbol_len + 2].fill(0);
+    bytes[count..count + 4].fill(0xFF);
+    let fault = Reader::open(&bytes[..]).unwrap_err().to_string();
+    assert!(fault.contains("it claims more entries than it has room for"), "{fault}");
+}

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use starling_lab::tearsheet::{RunRecord, STATISTICS, Unit};
+use starling_lab::tearsheet::{AgentRecord, RunRecord, STATISTICS, SwarmRecord, Unit};
 
 use crate::report;
 use crate::terminal::{Failure, say};
@@ -56,7 +56,7 @@ pub(crate) fn pages(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure> 
 /// The object that `--json` prints.
 pub(crate) fn object(record: &RunRecord, report: Option<&Path>) -> Value {
     let shown = |path: &Path| path.display().to_string();
-    json!({
+    let mut object = json!({
         "name": record.name,
         "balances": record.balances,
         "equity": record.account_equity,
@@ -77,7 +77,77 @@ pub(crate) fn object(record: &RunRecord, report: Option<&Path>) -> Value {
         "data": record.sources,
         "report": report.map(shown),
         "journal": record.journal,
+    });
+    if let Some(swarm) = &record.swarm {
+        object["swarm"] = self::swarm(swarm);
+    }
+    object
+}
+
+/// A swarm without its agents' curves.
+fn swarm(swarm: &SwarmRecord) -> Value {
+    let agent = |agent: &AgentRecord| {
+        json!({
+            "id": agent.id,
+            "role": agent.role,
+            "strategy": agent.strategy,
+            "votes": agent.votes,
+            "agreed": agent.agreed,
+            "dissented": agent.dissented,
+            "abstained": agent.abstained,
+            "vetoes": agent.vetoes,
+            "hit_rate": agent.hit_rate,
+            "weight": agent.weight,
+            "equity_alone": agent.alone.last().map(|p| p.equity),
+        })
+    };
+    let decided = swarm.decided();
+    json!({
+        "agents": swarm.agents.iter().map(agent).collect::<Vec<_>>(),
+        "topology": swarm.topology,
+        "consensus": swarm.consensus,
+        "threshold": swarm.threshold,
+        "conferences": swarm.conferences,
+        "decisions": decided,
+        "outcomes": swarm.outcomes,
+        "overruled": swarm.overruled,
+        "latency_ns": swarm.latency_ns,
+        "messages": swarm.messages,
+        "bytes": swarm.bytes,
     })
+}
+
+/// A swarm in a few lines: what each agent said, and what it would have earned alone.
+fn council(record: &RunRecord, swarm: &SwarmRecord) {
+    let outcomes = swarm.outcomes.iter().map(|(name, n)| format!("{} {name}", grouped(*n)));
+    say(format_args!(
+        "  {} agents in a {} conferred {} times: {}",
+        swarm.agents.len(),
+        swarm.topology,
+        grouped(swarm.conferences),
+        outcomes.collect::<Vec<_>>().join(", "),
+    ));
+    let width = swarm.agents.iter().map(|agent| agent.id.chars().count()).max().unwrap_or(0);
+    for agent in &swarm.agents {
+        let hits = agent.hit_rate.map_or_else(|| "    -".to_owned(), |rate| format!("{:>4.1}%", rate * 100.0));
+        let alone = agent.alone.last().filter(|_| agent.votes > 0);
+        let alone = alone.map_or_else(String::new, |p| {
+            format!("   alone {:>+8.1} %", (p.equity / record.initial_equity - 1.0) * 100.0)
+        });
+        say(format_args!(
+            "    {:<width$}  {:>6} votes {:>6} dissents {:>5} vetoes   hits {hits}{alone}",
+            agent.id,
+            grouped(agent.votes),
+            grouped(agent.dissented),
+            grouped(agent.vetoes),
+        ));
+    }
+    for benchmark in record.benchmarks.iter().skip(1) {
+        if let (Some(from), Some(to)) = (benchmark.points.first(), benchmark.points.last()) {
+            let total = (to.equity / from.equity - 1.0) * 100.0;
+            say(format_args!("  {}: total return {total:.2} %", benchmark.name.to_lowercase()));
+        }
+    }
 }
 
 /// The run in a few lines.
@@ -114,6 +184,9 @@ pub(crate) fn summary(record: &RunRecord) {
     say(format_args!("  {}", line(&["hit_rate", "profit_factor", "trades", "turnover", "exposure"])));
     if let Some((benchmark, from, to)) = benchmark {
         say(format_args!("  {}: total return {:.2} %", benchmark.name.to_lowercase(), (to / from - 1.0) * 100.0));
+    }
+    if let Some(swarm) = &record.swarm {
+        council(record, swarm);
     }
     if !record.strategies.is_empty() {
         let width = record.strategies.iter().map(|s| s.id.chars().count()).max().unwrap_or(0);

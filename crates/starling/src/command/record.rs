@@ -25,14 +25,15 @@ use crate::terminal::{Failure, interrupted, put, say};
 /// Record what a venue sends.
 #[derive(Debug, Args)]
 pub(crate) struct Record {
-    /// The venue: binance-spot, binance-usdm or binance-coinm.
+    /// The venue: binance-spot, -usdm or -coinm, bybit-spot, -linear or -inverse, okx, kraken, coinbase, hyperliquid,
+    /// bitfinex, alpaca-iex, -sip or -crypto (whose keys are read from APCA_API_KEY_ID and APCA_API_SECRET_KEY).
     #[arg(long, default_value = "binance-spot")]
     venue: String,
     /// The instruments, as the venue names them.
     #[arg(long, required = true, value_delimiter = ',')]
     symbols: Vec<String>,
-    /// Which data of them.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "trade,book-ticker,depth")]
+    /// Which data of them. Default: trade, book-ticker and depth, as far as the venue offers them.
+    #[arg(long, value_enum, value_delimiter = ',')]
     channels: Vec<Stream>,
     /// The folder to write to.
     #[arg(long, default_value = "recorded")]
@@ -83,7 +84,37 @@ impl FrameSink for Disk {
     }
 }
 
+/// What is recorded unless something else is asked for.
+const USUAL: [Channel; 3] = [Channel::Trade, Channel::Quote, Channel::Book];
+
+impl From<Stream> for Channel {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Trade => Self::Trade,
+            Stream::BookTicker => Self::Quote,
+            Stream::Depth => Self::Book,
+            Stream::Kline => Self::Bar,
+        }
+    }
+}
+
 impl Record {
+    /// The instruments as the venue writes them, and the channels it offers of those asked for.
+    fn subscriptions(&self, dialect: &Dialect) -> Vec<Subscription> {
+        let offered = || USUAL.into_iter().filter(|channel| dialect.channels.contains(channel)).collect();
+        let asked: Vec<Channel> = self.channels.iter().copied().map(Channel::from).collect();
+        let channels = if asked.is_empty() { offered() } else { asked };
+        let subscription = |(at, symbol): (usize, &String)| Subscription {
+            symbol: if dialect.capitals { symbol.trim().to_uppercase() } else { symbol.trim().to_owned() },
+            instrument: InstrumentId::from(at),
+            // The book is kept only to know when a snapshot is needed; off this tick it is slower, not wrong.
+            tick: Price::from_units(10_000_000),
+            digits: None,
+            channels: channels.clone(),
+        };
+        self.symbols.iter().enumerate().map(subscription).collect()
+    }
+
     fn endpoint(&self, dialect: &Dialect) -> Result<Endpoint, Failure> {
         let trust = Trust::default();
         let Some(url) = &self.url else {
@@ -107,31 +138,16 @@ impl Record {
             Failure::usage(format!("there is no venue `{}` to record; there is {}", self.venue, names.join(", ")))
         })?;
         let endpoint = self.endpoint(dialect)?;
-        let channels: Vec<Channel> = self
-            .channels
-            .iter()
-            .map(|channel| match channel {
-                Stream::Trade => Channel::Trade,
-                Stream::BookTicker => Channel::Quote,
-                Stream::Depth => Channel::Book,
-                Stream::Kline => Channel::Bar,
-            })
-            .collect();
-        let symbols: Vec<String> = self.symbols.iter().map(|symbol| symbol.trim().to_uppercase()).collect();
-        let subscription = |(at, symbol): (usize, &String)| Subscription {
-            symbol: symbol.clone(),
-            instrument: InstrumentId::from(at),
-            // The book is kept only to know when a snapshot is needed; off this tick it is slower, not wrong.
-            tick: Price::from_units(10_000_000),
-            channels: channels.clone(),
-        };
-        let subscriptions = symbols.iter().enumerate().map(subscription).collect();
+        let login = dialect.login_message(|name| std::env::var(name).ok()).map_err(Failure::usage)?;
+        let subscriptions = self.subscriptions(dialect);
+        let symbols = subscriptions.iter().map(|of| of.symbol.clone()).collect();
         let metrics = Arc::new(Metrics::new(dialect.name));
         let ingest = Ingest::new(dialect, subscriptions, IngestLimits::default(), Arc::clone(&metrics), clock::now());
         let (mut ingest, _door) = ingest.map_err(Failure::usage)?;
         let started = clock::now();
         let session = Session {
-            venue: dialect.name.to_owned(),
+            // What reads the frames.
+            venue: dialect.feed.to_owned(),
             url: endpoint.stream.split('?').next().unwrap_or_default().to_owned(),
             symbols,
             started,
@@ -139,7 +155,8 @@ impl Record {
         };
         let writer = FrameWriter::create(session, Settings::new(&self.out)).map_err(Failure::usage)?;
         let mut recorder = Recorder::start(Disk(writer)).map_err(Failure::run)?;
-        let mut connection = Connection::new(dialect, &ingest.topics(), Retry::default(), started.get());
+        let mut connection =
+            Connection::new(dialect, &ingest.topics(), Retry::default(), started.get()).with_login(login);
         say(format_args!("recording {} to {}; Ctrl-C ends it", endpoint.stream, self.out.display()));
 
         let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -188,6 +205,20 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_recorded_follows_the_venue() {
+        let record = |venue: &str, channels: Vec<Stream>| {
+            let symbols = vec![" kPepe ".to_owned(), "AAPL".to_owned()];
+            let (out, url, duration) = (PathBuf::new(), None, None);
+            let record = Record { venue: venue.into(), symbols, channels, out, url, duration };
+            record.subscriptions(Dialect::named(venue).expect("a dialect"))
+        };
+        let alpaca = record("alpaca-iex", vec![]);
+        assert_eq!((alpaca[0].symbol.as_str(), &alpaca[1].channels[..]), ("KPEPE", &USUAL[..2]));
+        let hyperliquid = record("hyperliquid", vec![Stream::Depth]);
+        assert_eq!((hyperliquid[0].symbol.as_str(), &hyperliquid[0].channels[..]), ("kPepe", &[Channel::Book][..]));
+    }
 
     #[test]
     fn durations() {

@@ -3,6 +3,8 @@
 //! Invariant: every number is in the record or computed from it here, and a part that the record cannot fill says so in
 //! words instead of showing an empty chart. Deliberately not here: markup and drawing.
 
+mod swarm;
+
 use std::cmp::Reverse;
 
 use starling_core::time::SECOND;
@@ -34,28 +36,28 @@ pub(crate) fn document(run: &RunRecord) -> Document {
     if !run.warnings.is_empty() {
         flags.push(format!("{}, see below.", counted(run.warnings.len() as u64, "warning")));
     }
-    Document {
-        title: run.name.clone(),
-        byline: byline(run),
-        verdict: verdict(run),
-        flags,
-        sections: vec![
-            Section { id: "figures", title: "Key figures", blocks: figures(run) },
-            Section { id: "equity", title: "Equity", blocks: equity(run) },
-            Section { id: "drawdown", title: "Drawdown", blocks: drawdowns(run) },
-            Section { id: "months", title: "Monthly returns", blocks: months(run) },
-            Section { id: "exposure", title: "Exposure", blocks: exposure(run) },
-            Section { id: "strategies", title: "Strategies", blocks: strategies(run) },
-            Section { id: "trades", title: "Trades", blocks: trades(run) },
-            Section { id: "costs", title: "Costs", blocks: costs(run) },
-            Section { id: "accounts", title: "Accounts", blocks: accounts(run) },
-            Section { id: "orders", title: "Orders and risk denials", blocks: orders(run) },
-            Section { id: "assumptions", title: "Assumptions and warnings", blocks: assumptions(run) },
-            Section { id: "data", title: "Data and reproducibility", blocks: data(run) },
-            Section { id: "speed", title: "Speed", blocks: speed(run) },
-            Section { id: "conventions", title: "Conventions", blocks: conventions(run) },
-        ],
+    let mut sections = vec![
+        Section { id: "figures", title: "Key figures", blocks: figures(run) },
+        Section { id: "equity", title: "Equity", blocks: equity(run) },
+        Section { id: "drawdown", title: "Drawdown", blocks: drawdowns(run) },
+        Section { id: "months", title: "Monthly returns", blocks: months(run) },
+        Section { id: "exposure", title: "Exposure", blocks: exposure(run) },
+    ];
+    if let Some(swarm) = &run.swarm {
+        sections.push(Section { id: "swarm", title: "The swarm", blocks: swarm::blocks(run, swarm) });
     }
+    sections.extend([
+        Section { id: "strategies", title: "Strategies", blocks: strategies(run) },
+        Section { id: "trades", title: "Trades", blocks: trades(run) },
+        Section { id: "costs", title: "Costs", blocks: costs(run) },
+        Section { id: "accounts", title: "Accounts", blocks: accounts(run) },
+        Section { id: "orders", title: "Orders and risk denials", blocks: orders(run) },
+        Section { id: "assumptions", title: "Assumptions and warnings", blocks: assumptions(run) },
+        Section { id: "data", title: "Data and reproducibility", blocks: data(run) },
+        Section { id: "speed", title: "Speed", blocks: speed(run) },
+        Section { id: "conventions", title: "Conventions", blocks: conventions(run) },
+    ]);
+    Document { title: run.name.clone(), byline: byline(run), verdict: verdict(run), flags, sections }
 }
 
 fn byline(run: &RunRecord) -> String {

@@ -109,7 +109,7 @@ fn configurations(folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn what_is_shown_of_every_example_means_the_same() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut examples = vec![root.join("demo/demo.toml")];
+    let mut examples = vec![root.join("demo/demo.toml"), root.join("demo/rules.toml")];
     configurations(&root.join("../../examples"), &mut examples);
     assert!(examples.len() > 8, "{examples:?}");
     let scene = Scene::new();

@@ -217,7 +217,7 @@ mod tests {
         for n in 1..=100 {
             let byzantine = council(Mode::Byzantine, n);
             let (q, f) = (byzantine.quorum(), byzantine.faults());
-            assert!(3 * f < n as usize && 2 * q >= n as usize + f + 1 && q <= n as usize - f, "{n}: {q} {f}");
+            assert!(3 * f < n as usize && 2 * q > n as usize + f && q <= n as usize - f, "{n}: {q} {f}");
             let crash = council(Mode::Quorum, n);
             let (q, f) = (crash.quorum(), crash.faults());
             assert!(2 * f < n as usize && 2 * q > n as usize && q <= n as usize - f, "{n}: {q} {f}");

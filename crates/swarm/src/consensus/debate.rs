@@ -98,6 +98,8 @@ impl Pledge {
 #[derive(Debug)]
 struct Desk {
     deadline: UnixNanos,
+    /// The deadline has passed.
+    closed: bool,
     offer: Option<(DossierId, Dossier)>,
     prepares: BTreeMap<AgentId, Consent>,
     prepared: bool,
@@ -151,7 +153,7 @@ impl Debate {
 
     pub(super) fn next_due(&self) -> UnixNanos {
         match &self.desk {
-            Some(desk) if desk.offer.is_none() && desk.deadline < self.due => desk.deadline,
+            Some(desk) if desk.offer.is_none() && !desk.closed => self.due.min(desk.deadline),
             _ => self.due,
         }
     }
@@ -203,6 +205,7 @@ impl Debate {
         let coordinator = self.coordinator();
         self.desk = (coordinator == me).then(|| Desk {
             deadline: step.now.saturating_add(patience),
+            closed: false,
             offer: None,
             prepares: BTreeMap::new(),
             prepared: false,
@@ -528,6 +531,9 @@ impl Debate {
         if step.now >= self.due {
             self.enter(self.term.saturating_add(1), step);
         } else {
+            if let Some(desk) = &mut self.desk {
+                desk.closed |= step.now >= desk.deadline;
+            }
             self.advance(step);
         }
     }
@@ -566,7 +572,7 @@ impl Debate {
             let highest = built_on.iter().filter_map(|pledge| pledge.lock.as_ref()).max_by_key(|lock| lock.term);
             let (dossier, prepared) = match highest {
                 Some(lock) => (lock.dossier.clone(), lock.prepared.clone()),
-                None if self.has_all_votes(step) || step.now >= desk.deadline => (self.collected(step), None),
+                None if desk.closed || self.has_all_votes(step) => (self.collected(step), None),
                 None => return,
             };
             let promises = built_on.iter().map(|pledge| pledge.promise.clone()).collect();

@@ -323,6 +323,19 @@ fn a_dead_coordinator_is_replaced() {
     }
 }
 
+/// A coordinator past its deadline without a quorum's promises waits for its term to end, not for every nanosecond.
+#[test]
+fn nobody_is_woken_for_nothing() {
+    let mut room = Room::new(council(Mode::Quorum, 3));
+    room.dead.extend([AgentId(0), AgentId(2)]);
+    room.vote(1, subject(1), act(Buy));
+    for _ in 0..12 {
+        let due = room.members[1].next_due();
+        assert!(due > room.now, "woken at {} again", due.since(START));
+        room.pass(due.since(room.now));
+    }
+}
+
 #[test]
 fn who_is_known_to_be_dead_is_not_waited_for() {
     let mut room = Room::new(council(Mode::Quorum, 5));

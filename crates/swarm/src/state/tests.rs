@@ -80,6 +80,7 @@ impl Hall {
             for agent in self.agents.keys().copied().collect::<Vec<_>>() {
                 if self.agents[&agent].next_due() <= self.now {
                     self.act(agent, |state, now, out, events| state.on_time(now, out, events));
+                    assert!(self.agents[&agent].next_due() > self.now, "{agent} would be woken without end");
                 }
             }
         }

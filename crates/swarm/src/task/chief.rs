@@ -113,11 +113,13 @@ impl Chief {
         self.patrol = UnixNanos::EPOCH;
     }
 
-    /// When there is something to do.
+    /// When there is something to do that there was not when it last worked: what could not be done then waits for the
+    /// log, or for a message, or for the coordinator's next heartbeat.
     pub(super) fn next_due(&self, table: &Table) -> UnixNanos {
-        let auctions = self.auctions.values().map(|auction| auction.due).min().unwrap_or(UnixNanos::MAX);
-        let patrol = if self.leases.is_empty() { UnixNanos::MAX } else { self.patrol };
-        auctions.min(patrol).min(table.next_due(self.worked))
+        let patrol = (!self.leases.is_empty()).then_some(self.patrol);
+        let times = self.auctions.values().map(|auction| auction.due).chain(patrol);
+        let next = times.filter(|&at| at > self.worked).min().unwrap_or(UnixNanos::MAX);
+        next.min(table.next_due(self.worked))
     }
 
     /// An operation has been applied, or found no room.

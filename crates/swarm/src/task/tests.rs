@@ -421,6 +421,7 @@ impl Hall {
             for agent in self.agents.keys().copied().collect::<Vec<_>>() {
                 if self.agents[&agent].next_due() <= now {
                     self.act(agent.0, |tasks, now, out, events| tasks.on_time(now, out, events));
+                    assert!(self.agents[&agent].next_due() > now, "{agent} would be woken without end");
                 }
             }
         }

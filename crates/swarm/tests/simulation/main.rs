@@ -23,9 +23,12 @@
 //!
 //! `SWARM_SEEDS=n` runs n seeds per test instead; `SWARM_SEED=s` runs that seed alone.
 
+mod consensus;
 mod net;
 mod postbox;
 mod prng;
 mod scenarios;
+mod sharing;
 mod sweep;
+mod tasks;
 mod world;

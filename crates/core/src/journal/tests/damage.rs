@@ -360,3 +360,16 @@ fn errors_say_where_and_what_to_do() {
         )
     );
 }
+
+/// Found by fuzzing: a record numbered `u64::MAX` was followed by an overflow, in readers and in a writer that resumed.
+#[test]
+fn a_header_numbered_so_high_that_counting_would_wrap_is_damage() {
+    let highest = Header { first_seq: u64::MAX >> 1, ..Header::first(RunId([7; 16]), 1) };
+    assert_eq!(Header::decode(&highest.encode()).unwrap(), highest);
+    for first_seq in [(u64::MAX >> 1) + 1, u64::MAX] {
+        let bytes = Header { first_seq, ..highest }.encode();
+        assert!(matches!(verify(&bytes), Err(JournalError::HeaderCorrupt)));
+        assert!(matches!(verify_stream(&bytes[..]), Err(JournalError::HeaderCorrupt)));
+        assert!(matches!(Writer::resume(Vec::new(), &bytes), Err(JournalError::HeaderCorrupt)));
+    }
+}

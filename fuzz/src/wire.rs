@@ -1,14 +1,34 @@
 //! What every decoder must hold, whatever bytes it is given.
 
-#![allow(dead_code, reason = "a target asks one of the two judges")]
-
 use std::hint::black_box;
 
 use serde::de::IgnoredAny;
 use starling_market::wire::{Batch, Connection, Feed, Update};
 
+macro_rules! targets {
+    ($($name:ident = $judge:ident($feed:literal);)*) => {
+        $(pub fn $name(input: &[u8]) {
+            $judge($feed, input);
+        })*
+    };
+}
+
+targets! {
+    alpaca = judge("alpaca");
+    alpaca_msgpack = judge("alpaca-msgpack");
+    binance = judge("binance-usdm");
+    bitfinex = judge_connection("bitfinex");
+    bybit = judge("bybit");
+    bybit_2021 = judge("bybit-2021");
+    coinbase = judge("coinbase");
+    hyperliquid = judge("hyperliquid");
+    kraken = judge("kraken");
+    kraken_futures = judge("kraken-futures");
+    okx = judge("okx");
+}
+
 /// Decodes the bytes and panics where a promise of `Feed::decode` is broken.
-pub fn judge(feed: &str, frame: &[u8]) {
+fn judge(feed: &str, frame: &[u8]) {
     let feed = Feed::named(feed).expect("a feed of the table");
     let (mut batch, mut again) = (Batch::new(), Batch::new());
     let read = feed.decode(frame, &mut batch);
@@ -27,7 +47,7 @@ pub fn judge(feed: &str, frame: &[u8]) {
 }
 
 /// Decodes the lines as the frames of one connection, beside a copy of it for each frame.
-pub fn judge_connection(feed: &str, lines: &[u8]) {
+fn judge_connection(feed: &str, lines: &[u8]) {
     let mut connection = Connection::new(Feed::named(feed).expect("a feed of the table"));
     let (mut batch, mut again) = (Batch::new(), Batch::new());
     for frame in lines.split(|byte| *byte == b'\n') {

@@ -1,0 +1,147 @@
+//! A hall: all delegates in one process, with a clock that moves only while they confer.
+//!
+//! Invariant: a function of its charter and of the events it is shown. Messages take [`SwarmConfig::hop`] along each edge,
+//! votes [`SwarmConfig::think`]; a decision's latency is counted in these, so it is the same on every machine. What a real
+//! network does to a swarm is for processes, and the simulator, to show.
+//!
+//! [`SwarmConfig::hop`]: crate::config::SwarmConfig::hop
+//! [`SwarmConfig::think`]: crate::config::SwarmConfig::think
+
+use std::sync::Arc;
+
+use starling_core::time::MINUTE;
+use starling_core::{Event, UnixNanos};
+use starling_swarm::consensus::statement::Certificate;
+use starling_swarm::transport::{InProcess, SendError, Traffic, Transport};
+
+use super::SwarmError;
+use super::delegate::{Charter, Delegate};
+use crate::tearsheet::EquityPoint;
+
+/// Virtual time a conference may take; longer is a fault of the protocol.
+const CONFERENCE_MAX: u64 = 10 * MINUTE;
+
+/// A decision, and how long after its bar it was final.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// What was decided, and by whom.
+    pub certificate: Arc<Certificate>,
+    /// Nanoseconds from the bar to the first member's certificate.
+    pub latency_ns: u64,
+}
+
+/// A swarm within one process.
+#[derive(Debug)]
+pub struct Hall {
+    delegates: Vec<Delegate>,
+    transport: InProcess,
+    clock: UnixNanos,
+    hop: u64,
+    think: u64,
+}
+
+impl Hall {
+    /// Opens it: every agent is set up.
+    ///
+    /// # Errors
+    /// [`SwarmError`], if one cannot be.
+    pub fn open(charter: &Charter) -> Result<Self, SwarmError> {
+        let (swarm, clock) = (charter.swarm(), UnixNanos::EPOCH);
+        let mut delegates = Vec::with_capacity(swarm.agents.len());
+        for at in 0..swarm.agents.len() {
+            delegates.push(Delegate::new(clock, charter, at)?);
+        }
+        let mut transport = InProcess::default();
+        for delegate in &delegates {
+            transport.open(delegate.id());
+        }
+        Ok(Self { delegates, transport, clock, hop: swarm.hop.nanos.max(1), think: swarm.think.nanos })
+    }
+
+    /// The delegates, in order of the configuration.
+    #[must_use]
+    pub fn delegates(&self) -> &[Delegate] {
+        &self.delegates
+    }
+
+    /// Frames and bytes over all edges so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.transport.traffic().into_values().fold(Traffic::default(), |sum, edge| Traffic {
+            messages: sum.messages + edge.messages,
+            bytes: sum.bytes + edge.bytes,
+        })
+    }
+
+    /// Shows all delegates the events of a stamp and lets them confer until they agree.
+    ///
+    /// # Errors
+    /// [`SwarmError`], of a strategy; [`SwarmError::Endless`] if they never agree.
+    pub fn on_stamp(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<Vec<Verdict>, SwarmError> {
+        let began = self.clock;
+        self.clock = self.clock.saturating_add(self.think);
+        for delegate in &mut self.delegates {
+            delegate.on_stamp(self.clock, stamp, events)?;
+        }
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        loop {
+            let moved = self.exchange()?;
+            for delegate in &mut self.delegates {
+                while let Some(certificate) = delegate.poll_decided() {
+                    if verdicts.iter().all(|verdict| verdict.certificate.subject != certificate.subject) {
+                        verdicts.push(Verdict { certificate, latency_ns: self.clock.get() - began.get() });
+                    }
+                }
+            }
+            if moved {
+                continue;
+            }
+            if self.delegates.iter().all(|delegate| !delegate.is_conferring()) {
+                verdicts.sort_by_key(|verdict| (verdict.latency_ns, verdict.certificate.subject));
+                return Ok(verdicts);
+            }
+            // Nothing is on its way, and somebody waits: for the next deadline.
+            self.clock = self.delegates.iter().map(Delegate::next_due).min().unwrap_or(UnixNanos::MAX);
+            if self.clock.get() - began.get() > CONFERENCE_MAX {
+                return Err(SwarmError::Endless { stamp });
+            }
+            for delegate in self.delegates.iter_mut().filter(|delegate| delegate.next_due() <= self.clock) {
+                delegate.on_time(self.clock);
+            }
+        }
+    }
+
+    /// Frames go one edge further; false if none was on its way.
+    fn exchange(&mut self) -> Result<bool, SwarmError> {
+        let mut moved = false;
+        for delegate in &mut self.delegates {
+            while let Some(parcel) = delegate.poll_send() {
+                moved = true;
+                match self.transport.send(delegate.id(), parcel) {
+                    Err(SendError::Full(parcel)) => {
+                        delegate.put_back(parcel);
+                        break;
+                    }
+                    sent => sent?,
+                }
+            }
+        }
+        if moved {
+            self.clock = self.clock.saturating_add(self.hop);
+        }
+        for delegate in &mut self.delegates {
+            while let Some((from, bytes)) = self.transport.receive(delegate.id()) {
+                delegate.on_frame(self.clock, from, &bytes);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The end of the data: what each agent would have earned alone, day by day.
+    ///
+    /// # Errors
+    /// [`SwarmError`].
+    pub fn finish(&mut self) -> Result<Vec<Vec<EquityPoint>>, SwarmError> {
+        self.delegates.iter_mut().map(Delegate::finish).collect()
+    }
+}
