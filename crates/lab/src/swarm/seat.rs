@@ -166,7 +166,7 @@ pub struct Seat {
     covers: Vec<InstrumentId>,
     /// What it thought after each of the last stamps, the oldest first.
     opinions: VecDeque<(UnixNanos, Vec<(InstrumentId, Opinion)>)>,
-    /// What it thinks now, and the close at which it began to.
+    /// What it thought after the last bar of each instrument, and that bar's close.
     held: BTreeMap<InstrumentId, (Opinion, Price)>,
     /// By side: long, short, not at all.
     calls: [Calls; 3],
@@ -181,6 +181,7 @@ impl Seat {
         let agent = &swarm.agents[at];
         let brain = Brain::new(config, agent)?;
         let named = |name: &String| brain.world().instrument_by_name(name).expect("the configuration is checked");
+        // A strategy of several instruments names them wherever its parameters do.
         let covers = if agent.instruments.is_empty() {
             let world = brain.world();
             let text = serde_json::to_string(&agent.strategy).expect("plain data");
@@ -225,7 +226,7 @@ impl Seat {
                 let calls = &mut self.calls[action_of(opinion.side) as usize];
                 let moved = bar.close.cmp(close);
                 calls.all += u64::from(moved.is_ne());
-                // Who stays out is right if the price does not rise: the choice was between that and being long.
+                // Who stays out is right if the price falls, as who is short: the choice was between that and being long.
                 let right = if opinion.side == Some(Side::Buy) { moved.is_gt() } else { moved.is_lt() };
                 calls.right += u64::from(right);
             }
