@@ -13,7 +13,10 @@ pub mod group;
 pub mod ingest;
 pub mod lane;
 pub mod limit;
+#[cfg(feature = "mesh")]
+pub mod mesh;
 pub mod metrics;
+pub mod provider;
 pub mod quarantine;
 pub mod record;
 pub mod rest;

@@ -351,6 +351,15 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         Ok(())
     }
 
+    /// Seals what the journal gathered and hands it to the sink, if it is at least `bytes`: for hosts that hold many
+    /// engines, or must know what is durable.
+    pub fn flush_journal(&mut self, bytes: usize) -> Result<(), EngineError> {
+        if self.journal.pending() >= bytes {
+            self.journal.flush()?;
+        }
+        Ok(())
+    }
+
     /// The run begins: strategies may act for the first time.
     pub fn start(&mut self) -> Result<(), EngineError> {
         for index in 0..self.actors.len() {

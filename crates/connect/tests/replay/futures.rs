@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use starling_connect::lane::LaneLimits;
 use starling_connect::metrics::Counter;
@@ -14,10 +14,11 @@ use starling_core::fixed::Qty;
 
 use super::chaos::{Client, best, read};
 use super::truth::Truth;
-use super::{Running, options, recordings};
+use super::{Running, await_that, options, recordings, turn};
 
 fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
     let Some(folder) = recordings() else { return };
+    let _turn = turn();
     let tape = Arc::new(Tape::open(&[folder.join(file)]).unwrap());
     let truth = Truth::of(&tape);
     assert_eq!([truth.trades.len(), truth.quotes.len()], [trades, quotes]);
@@ -32,11 +33,8 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
     // A lane that holds all of it: nothing is conflated.
     let limits = LaneLimits { ring_max: 150_000, ..LaneLimits::default() };
     let reader = read(client.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
-    let limit = Instant::now() + Duration::from_secs(90);
-    while !running.server.progress().borrow().finished && Instant::now() < limit {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    std::thread::sleep(Duration::from_millis(2_000));
+    await_that("the tape has ended", || running.server.progress().borrow().finished);
+    client.until_quiet_for(Duration::from_secs(1));
     done.store(true, Ordering::Relaxed);
     let received = reader.join().unwrap();
     let metrics = Arc::clone(&client.metrics);
@@ -55,7 +53,8 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
     }
     assert_eq!(received.quotes.len(), rising);
     assert_eq!((received.lost.len(), received.opened), (0, 0));
-    assert_eq!((metrics.get(Counter::BookGaps), metrics.get(Counter::BookSnapshots)), (0, 1));
+    // At this pace more may come before the first snapshot does than is kept for it; once joined, nothing is missed.
+    assert_eq!(metrics.get(Counter::BookSnapshots), 1);
     assert_eq!(received.book_id, truth.last_id);
     assert_eq!(received.book.as_ref().map(best), Some(best(&truth.book)));
 }

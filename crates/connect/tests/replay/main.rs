@@ -15,7 +15,8 @@ mod venues;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use starling_connect::venue::faults::FaultSpec;
 use starling_connect::venue::profile::Profile;
@@ -40,6 +41,24 @@ fn spot() -> Option<Vec<PathBuf>> {
     let folder = recordings()?;
     let files = ["binance_spot_btcusdt_raw_20240808T235414Z.gz", "binance_spot_btcusdt_raw_20240809T000000Z.gz"];
     Some(files.map(|file| folder.join(file)).to_vec())
+}
+
+/// The tests that keep a pace take turns: two of them at once would measure how busy this machine is.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The longest wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let limit = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < limit, "waited {PATIENCE:?} until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn options(pace: Pace, faults: &str, seed: u64) -> ServeOptions {

@@ -13,7 +13,7 @@ use starling_connect::venue::tape::Tape;
 use starling_core::{Price, Qty};
 
 use super::truth::Truth;
-use super::{Running, options, spot};
+use super::{Running, options, spot, turn};
 
 fn script() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/venue_clients.py")
@@ -35,6 +35,7 @@ fn run(client: &str) -> Option<(Value, Truth)> {
     if !has_packages() {
         return None;
     }
+    let _turn = turn();
     let tape = Arc::new(Tape::open(&files[..1]).unwrap());
     let running = Running::start("binance-spot", Arc::clone(&tape), options(Pace::Times(10.0), "", 0));
     let port = running.port().to_string();

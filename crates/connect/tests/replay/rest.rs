@@ -1,9 +1,9 @@
 //! The served venue's REST, and certificates.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
+use starling_connect::metrics::Counter;
 use starling_connect::rest::{RestError, get};
 use starling_connect::socket::{Endpoint, SocketError, Trust};
 use starling_connect::venue::server::Pace;
@@ -15,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::chaos::Client;
-use super::{Running, options, runtime, spot};
+use super::{Running, await_that, options, runtime, spot};
 
 fn ask(running: &Running, path: &str) -> Result<Value, RestError> {
     let base = format!("http://127.0.0.1:{}", running.port());
@@ -99,14 +99,12 @@ fn a_certificate_that_does_not_hold_ends_the_connection_for_good() {
     };
     // The loop ends by itself: no stop is sent before it has.
     let client = Client::to(endpoint(Trust::default()), SkewRule::Ignore);
-    std::thread::sleep(Duration::from_secs(1));
+    await_that("the line has ended", || client.has_ended());
     assert!(matches!(client.stop().0, Err(SocketError::Certificate { .. })));
     let rest = runtime().block_on(get(&format!("https://localhost:{port}"), "/", &Trust::default()));
     assert!(matches!(rest, Err(RestError::Io { .. })), "{rest:?}");
     // The same server is believed once its certificate was added.
     let client = Client::to(endpoint(Trust::with_roots(&[certificate]).unwrap()), SkewRule::Ignore);
-    std::thread::sleep(Duration::from_secs(1));
-    let connects = client.metrics.get(starling_connect::metrics::Counter::Connects);
+    await_that("the line stands", || client.metrics.get(Counter::Connects) == 1);
     client.stop().0.unwrap();
-    assert_eq!(connects, 1);
 }

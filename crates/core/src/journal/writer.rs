@@ -53,13 +53,12 @@ impl<W: Write> Writer<W> {
     /// If the first sequence number is not below 2^63: no reader would take the file.
     pub fn create(sink: W, header: Header) -> Writer<W> {
         assert!(header.first_seq <= FIRST_SEQ_MAX, "a journal is numbered from below 2^63");
-        let mut buffer = Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 8);
-        buffer.extend_from_slice(&header.encode());
         Writer {
             sink,
             header,
             crc: Checksum::of_file(&header),
-            buffer,
+            // It grows to a group's size within the first: hosts with many engines flush before.
+            buffer: header.encode().to_vec(),
             sent: 0,
             base: 0,
             group_first_seq: header.first_seq,
@@ -182,6 +181,12 @@ impl<W: Write> Writer<W> {
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Bytes of the open group that the sink does not have yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.sent
     }
 
     /// Bytes of the journal so far, sent or not.

@@ -68,7 +68,9 @@ fn scale(value: Exact, places: i32, numerator: i128, denominator: i128) -> Optio
         mul_div(value.mantissa, numerator.checked_mul(power(shift)?)?, denominator, Rounding::HalfAwayFromZero)
     } else {
         // Too far below the unit to round to anything but zero.
-        let Some(d) = power(-shift).and_then(|p| denominator.checked_mul(p)) else { return Some(0) };
+        let Some(d) = shift.checked_neg().and_then(power).and_then(|p| denominator.checked_mul(p)) else {
+            return Some(0);
+        };
         mul_div(value.mantissa, numerator, d, Rounding::HalfAwayFromZero)
     }
 }
@@ -175,6 +177,7 @@ mod tests {
         assert_eq!(of(&digits, "5.330000000000001e-05"), 53_300);
         assert_eq!(of(&digits, "0.000000005"), 10);
         assert_eq!(of(&digits, "1e-400"), 0);
+        assert_eq!(of(&Scaling::new(1, None, Some(0), 0), "1e-2147483648"), 0);
         let cents = Scaling::new(1, Some(10_000_000), None, 0);
         assert_eq!(of(&cents, "12345"), 123_450_000_000);
         let ticked = Scaling::new(1, None, None, 250_000_000);

@@ -14,6 +14,9 @@ use crate::config::{AgentConfig, Config};
 use crate::run::{Run, RunEngine, RunError, equity_point};
 use crate::tearsheet::EquityPoint;
 
+/// Bytes that an agent's journal, which goes nowhere, may gather: agents are many.
+const JOURNAL_MAX: usize = 1_024;
+
 /// An agent's strategies at work.
 #[derive(Debug)]
 pub struct Brain {
@@ -53,7 +56,8 @@ impl Brain {
     /// # Errors
     /// [`EngineError`].
     pub fn complete_stamp(&mut self) -> Result<(), EngineError> {
-        self.engine.complete_stamp()
+        self.engine.complete_stamp()?;
+        self.engine.flush_journal(JOURNAL_MAX)
     }
 
     /// The position it holds or is on its way to, in all its accounts.

@@ -1,5 +1,4 @@
-//! A delegate: a seat, its board, and its node among the others. The same in a hall within one process and in a process
-//! of its own.
+//! A delegate: a seat, its board, and its node among the others.
 //!
 //! Invariant: it votes on a stamp only after it has seen it, and looks at the next only when its host says so: hosts wait
 //! until the decisions of a stamp are made. It does no I/O; frames go in and out by its host.
@@ -7,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use starling_core::time::{HOUR, MILLISECOND, SECOND};
+use starling_core::time::{HOUR, SECOND};
 use starling_core::{Event, InstrumentId, UnixNanos};
 use starling_swarm::consensus::council::Subject;
 use starling_swarm::consensus::statement::Certificate;
@@ -54,23 +53,6 @@ impl Charter {
             node::Config { timing, hop_retry: 10 * SECOND, journey_retry: 60 * SECOND, ..node::Config::default() };
         let timing = consensus::Timing { patience: SECOND + 2 * swarm.think.nanos, round: SECOND };
         Self::new(config, node, timing, Trust::Transport)
-    }
-
-    /// For agents of several processes on one host.
-    ///
-    /// # Errors
-    /// [`IdentityError`], of a key.
-    ///
-    /// # Panics
-    /// If the configuration has no `[swarm]`.
-    pub fn local_processes(config: &Config) -> Result<Self, IdentityError> {
-        let node = node::Config {
-            timing: Timing::local(),
-            hop_retry: 100 * MILLISECOND,
-            journey_retry: SECOND,
-            ..node::Config::default()
-        };
-        Self::new(config, node, consensus::Timing::default(), Trust::Nobody)
     }
 
     fn new(
@@ -188,6 +170,8 @@ impl Delegate {
             self.node.act(now, |consensus, _, _, _| consensus.adopt(stamp, council))?;
         }
         let mut asked = self.seat.on_stamp(stamp, events)?;
+        let oldest = self.seat.oldest();
+        self.node.act(now, |consensus, _, _, _| consensus.forget_before(oldest));
         if self.confer == ConferConfig::EveryBar {
             asked = bars;
         }

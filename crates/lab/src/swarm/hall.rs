@@ -47,8 +47,10 @@ impl Hall {
     /// [`SwarmError`], if one cannot be.
     pub fn open(charter: &Charter) -> Result<Self, SwarmError> {
         let (swarm, clock) = (charter.swarm(), UnixNanos::EPOCH);
-        let delegate = |at| Delegate::new(clock, charter, at);
-        let delegates = (0..swarm.agents.len()).map(delegate).collect::<Result<Vec<_>, _>>()?;
+        let mut delegates = Vec::with_capacity(swarm.agents.len());
+        for at in 0..swarm.agents.len() {
+            delegates.push(Delegate::new(clock, charter, at)?);
+        }
         let mut transport = InProcess::default();
         for delegate in &delegates {
             transport.open(delegate.id());

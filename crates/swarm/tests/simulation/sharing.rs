@@ -1,6 +1,6 @@
 //! Shared state under fire: writes and removals by anybody, and in the end one state.
 //!
-//! 250 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
+//! 1,000 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
 
 use std::collections::BTreeMap;
 
@@ -95,20 +95,20 @@ fn storm(seed: u64, shape: Shape) {
 
 #[test]
 fn sharing_mesh() {
-    sweep("sharing_mesh", seeds(250), |seed| storm(seed, Shape::Mesh));
+    sweep("sharing_mesh", seeds(1_000), |seed| storm(seed, Shape::Mesh));
 }
 
 #[test]
 fn sharing_hierarchical() {
-    sweep("sharing_hierarchical", seeds(250), |seed| storm(seed, Shape::Hierarchical));
+    sweep("sharing_hierarchical", seeds(1_000), |seed| storm(seed, Shape::Hierarchical));
 }
 
 #[test]
 fn sharing_ring() {
-    sweep("sharing_ring", seeds(250), |seed| storm(seed, Shape::Ring));
+    sweep("sharing_ring", seeds(1_000), |seed| storm(seed, Shape::Ring));
 }
 
 #[test]
 fn sharing_star() {
-    sweep("sharing_star", seeds(250), |seed| storm(seed, Shape::Star));
+    sweep("sharing_star", seeds(1_000), |seed| storm(seed, Shape::Star));
 }

@@ -1,6 +1,6 @@
 //! Tasks under fire: whatever dies, the coordinator above all, each task ends once, as all keepers say.
 //!
-//! 250 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
+//! 1,000 seeds a topology unless `SWARM_SEEDS` says more: a run takes some 25 ms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -264,20 +264,20 @@ fn judge(world: &World<Tasks>, labour: &Labour, keepers: &[AgentId], submitted: 
 
 #[test]
 fn tasks_mesh() {
-    sweep("tasks_mesh", seeds(250), |seed| storm(seed, Shape::Mesh));
+    sweep("tasks_mesh", seeds(1_000), |seed| storm(seed, Shape::Mesh));
 }
 
 #[test]
 fn tasks_hierarchical() {
-    sweep("tasks_hierarchical", seeds(250), |seed| storm(seed, Shape::Hierarchical));
+    sweep("tasks_hierarchical", seeds(1_000), |seed| storm(seed, Shape::Hierarchical));
 }
 
 #[test]
 fn tasks_ring() {
-    sweep("tasks_ring", seeds(250), |seed| storm(seed, Shape::Ring));
+    sweep("tasks_ring", seeds(1_000), |seed| storm(seed, Shape::Ring));
 }
 
 #[test]
 fn tasks_star() {
-    sweep("tasks_star", seeds(250), |seed| storm(seed, Shape::Star));
+    sweep("tasks_star", seeds(1_000), |seed| storm(seed, Shape::Star));
 }
