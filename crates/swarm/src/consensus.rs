@@ -50,10 +50,11 @@
 //! *What is signed.* All that ends in a certificate, always: votes and commits. An offer carries its coordinator's own
 //! prepare (with liars) or commit (else), since a correct coordinator takes its offer at once: step 1 is about that
 //! signature as about any other. A call for votes decides nothing, and is signed only where the transport is not
-//! trusted. *What is checked.* With liars, every signature once: a ballot that was checked as a vote is known in an
-//! offer, and a commit quorum's certificate needs no second look at its ballots, as a correct member of that quorum had
-//! one. With crashes only, a member's signature under an offer says that its votes and promises were checked, as nobody
-//! lies; so one check keeps outsiders out. Strangers check everything ([`Certificate::verify`]).
+//! trusted. *What is checked*, unless the transport's word is taken: every signature once, whatever the mode. Where only
+//! crashes are expected a coordinator's signature could stand for the votes under its offer; but then one stolen key
+//! would forge everybody's votes and not only leave some out, and it is votes that trade. A ballot that was checked as a
+//! vote is known in an offer, and a commit quorum's certificate needs no second look at its ballots, as a correct member
+//! of that quorum had one. Strangers check everything ([`Certificate::verify`]).
 //!
 //! *Who is asked.* Where the transport is trusted, term 1's coordinator asks as many for their commits as a quorum
 //! needs, and all if no certificate came within [`Timing::round`]. To the others the offer is a message that was late,

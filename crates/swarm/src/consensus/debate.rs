@@ -374,8 +374,7 @@ impl Debate {
     }
 
     /// Whether an offer may be made: by its coordinator, over valid votes, and over the dossier that a quorum's highest
-    /// lock names, if there is one. A coordinator that does not lie has checked what it offers, so then its own signature
-    /// is the one that counts.
+    /// lock names, if there is one.
     fn justifies(&self, offer: &Offer, id: DossierId, step: &Step<'_>) -> bool {
         let Offer { term, dossier, promises, prepared, signature, .. } = offer;
         let keys = &*step.shared.keys;
@@ -387,7 +386,7 @@ impl Debate {
         let lock = if *term == 1 {
             promises.is_empty().then_some(None)
         } else {
-            let suspects = self.has_liars().then_some(keys);
+            let suspects = self.checks(step).then_some(keys);
             Promise::highest_lock(promises, suspects, &self.council, self.id, *term).ok()
         };
         let follows = match lock {
@@ -409,7 +408,7 @@ impl Debate {
             dossier.proofs.iter().all(|proof| proof.verify(keys))
                 && dossier.ballots.iter().all(|ballot| self.is_signed(ballot, keys))
         };
-        follows && (!self.checks(step) || signed()) && (!self.has_liars() || voted())
+        follows && (!self.checks(step) || signed() && voted())
     }
 
     /// Takes the term's dossier, and its coordinator's consent. Without liars a coordinator has one dossier per term, and

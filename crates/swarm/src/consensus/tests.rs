@@ -593,6 +593,28 @@ fn nobody_believes_that_a_dossier_was_prepared_without_a_quorum() {
     }
 }
 
+/// A coordinator, or who has its key, offers votes that it wrote itself: nobody signs them, in no mode.
+#[test]
+fn a_coordinator_cannot_vote_for_others() {
+    for mode in [Mode::Majority, Mode::Weighted, Mode::Quorum, Mode::Unanimous, Mode::Leader, Mode::Byzantine] {
+        let mut room = Room::new(council(mode, 4));
+        let decision = room.council.decision(subject(1));
+        let vote =
+            |agent: u32, by: u32| Ballot { agent: AgentId(agent), ..Ballot::new(&identity(by), decision, act(Buy)) };
+        for (forger, said) in [(0, 0), (3, 1)] {
+            let ballots = vec![vote(0, 0), vote(1, 1), vote(2, 2), vote(3, forger)];
+            let dossier = Dossier { author: AgentId(0), ballots, proofs: Vec::new() };
+            let stand = Stand { decision, term: 1, dossier: dossier.id() };
+            let signature = stand.sign(Stage::first(mode), &identity(0));
+            let (subject, promises) = (subject(1), Vec::new());
+            let offer = Offer { subject, term: 1, dossier, promises, prepared: None, signature };
+            room.hear(0, 2, Message::Offer(Box::new(offer)));
+            let consents = room.letters.iter().filter(|(.., message)| matches!(message, Message::Consent { .. }));
+            assert_eq!((consents.count(), room.members[2].counters().invalid), (said, 1), "{mode:?}");
+        }
+    }
+}
+
 /// Within one process three of five others are asked; if one of them dies before it answers, all are.
 #[test]
 fn who_was_not_asked_at_first_stands_in() {
