@@ -238,6 +238,71 @@ def random_golden(seed, stream, count):
     return {"seed": seed, "stream": stream, "first": out[:8], "last": out[-1], "count": count}
 
 
+def exact_bootstrap_median(samples, level):
+    """Ends of the percentile bootstrap of the median of an odd number of samples, from binomial tails."""
+    x = np.sort(samples)
+    n = len(x)
+    middle = n // 2 + 1
+    # P(median* <= x_(k)): at least `middle` of n draws fall among the k smallest.
+    below = np.array([stats.binom.sf(middle - 1, n, k / n) for k in range(1, n + 1)])
+    tail = (1 - level) / 2
+    return [x[np.searchsorted(below, tail)], x[np.searchsorted(below, 1 - tail)]]
+
+
+def pettitt(values):
+    n = len(values)
+    u = np.array([np.sign(np.subtract.outer(values[:t], values[t:])).sum() for t in range(1, n)])
+    at = int(np.argmax(np.abs(u)))
+    k = int(abs(u[at]))
+    return {"values": values, "at": at + 1, "statistic": k, "p": min(1.0, 2 * np.exp(-6 * k**2 / (n**3 + n**2)))}
+
+
+def mann_kendall(values):
+    n = len(values)
+    score = int(sum(np.sign(values[j] - values[i]) for i in range(n) for j in range(i + 1, n)))
+    _, counts = np.unique(values, return_counts=True)
+    variance = (n * (n - 1) * (2 * n + 5) - (counts * (counts - 1) * (2 * counts + 5)).sum()) / 18
+    z = (abs(score) - 1) / np.sqrt(variance) if score else 0.0
+    slope = stats.theilslopes(values, np.arange(n)).slope
+    tau = stats.kendalltau(np.arange(n), values, variant="c").statistic
+    assert np.sign(tau) == np.sign(score)
+    return {"values": values, "score": score, "p": 2 * stats.norm.sf(z), "slope": slope}
+
+
+def outliers(values):
+    middle = np.median(values)
+    distance = np.abs(values - middle)
+    mad = np.median(distance)
+    score = 0.6745 * distance / mad if mad > 0 else distance / (1.253314 * distance.mean())
+    return {"values": values, "outliers": values[score > 3.5]}
+
+
+def timing_golden(seed):
+    rng = np.random.default_rng(seed)
+    flat = np.round(rng.gamma(20, 5, 24), 6)
+    rising = flat + np.arange(24) * 2.5
+    tied = np.round(rng.normal(10, 1.5, 30))
+    jump = np.where(np.arange(24) < 15, flat, flat + 60)
+    def two(a, b):
+        return {"a": a, "b": b, "p": stats.mannwhitneyu(a, b, alternative="two-sided", method="asymptotic").pvalue}
+
+    samples = np.round(rng.lognormal(3, 0.4, 41), 6)
+    return {
+        "bootstrap": {"samples": samples, "exact": exact_bootstrap_median(samples, 0.95)},
+        "outliers": {
+            "noisy": outliers(np.concatenate([flat, [900.0, 3.0]])),
+            "half_equal": outliers(np.array([5.0] * 8 + [14.0, 5.5])),
+        },
+        "trend": {"rising": mann_kendall(rising), "flat": mann_kendall(flat), "tied": mann_kendall(tied)},
+        "change": {"jump": pettitt(jump), "flat": pettitt(flat), "tied": pettitt(tied)},
+        "two": {
+            "apart": two(flat, np.round(rng.gamma(20, 6, 18), 6)),
+            "alike": two(flat, np.round(rng.gamma(20, 5, 20), 6)),
+            "tied": two(tied, np.round(rng.normal(10.5, 1.5, 25))),
+        },
+    }
+
+
 def main():
     frame = pd.read_csv(sys.argv[1])
     folder = Path(sys.argv[2])
@@ -283,6 +348,7 @@ def main():
     write(folder, "drawdown", drawdown_golden(equity))
     write(folder, "tail", tail_golden(r))
     write(folder, "factor", factor_golden(r, b, series["panel"]))
+    write(folder, "timing", timing_golden(5))
     write(folder, "random", random_golden(42, 3, 20_000))
 
     def streak(sign):

@@ -2,10 +2,11 @@
 //!
 //! Invariant: a workload that does not do its work fails. Each gives an answer that is compared with one computed apart
 //! (a naive formula, a count) before it is timed, so what returns early is never a good figure. Criterion and
-//! `starling bench engine` run the same [`workloads`]. What it deliberately does not hold: rivals' figures, and any
-//! comparison with times of another day; on a shared machine only ratios measured in one run mean something.
+//! `starling bench engine` run the same [`workloads`]. What it deliberately does not hold: rivals' figures. On a shared
+//! machine only ratios measured in one run mean something ([`compare`]).
 
 mod bar;
+pub mod compare;
 mod cost;
 mod engine;
 mod feature;

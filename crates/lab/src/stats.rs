@@ -25,15 +25,16 @@
 //! fill or drop holes before. No function returns NaN or an infinity. Functions on matrices, which
 //! can fail in more ways, return [`StatsError`].
 //!
-//! Not here: bootstrap intervals and change detection of benchmark timings, and anything that
-//! draws.
+//! Not here: anything that draws a picture.
 
+pub mod bootstrap;
 pub mod correlation;
 pub mod drawdown;
 pub mod equity;
 pub mod factor;
 pub mod matrix;
 pub mod montecarlo;
+pub mod outlier;
 pub mod random;
 pub mod ratio;
 pub mod returns;
@@ -43,6 +44,7 @@ pub mod sizing;
 pub mod summary;
 pub mod tail;
 pub mod trade;
+pub mod trend;
 
 mod error;
 mod normal;

@@ -10,18 +10,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{BenchError, Workload};
-use crate::stats::random::Xoshiro;
+use crate::stats::bootstrap;
+use crate::stats::outlier;
 use crate::stats::sample::{self, Convention};
 
 /// The percentiles told: name and share.
 pub const PERCENTILES: [(&str, f64); 6] =
     [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)];
-/// Samples above which the modified z-score calls a sample an outlier (Iglewicz & Hoaglin 1993).
-const OUTLIER_SCORE: f64 = 3.5;
-/// Resamples of the bootstrap.
-const RESAMPLES: usize = 2_000;
-/// Seed of the bootstrap.
-const SEED: u64 = 7;
 /// A sample lasts at least this long, or it is of one execution.
 const SAMPLE: Duration = Duration::from_micros(500);
 
@@ -83,6 +78,8 @@ pub struct Distribution {
     pub median_ci95: [f64; 2],
     /// Samples whose modified z-score exceeds 3.5 (Iglewicz & Hoaglin 1993). They count in all the rest.
     pub outliers: Vec<f64>,
+    /// The samples, in the order they were taken.
+    pub raw: Vec<f64>,
 }
 
 impl Distribution {
@@ -104,36 +101,11 @@ impl Distribution {
             max: quantile(1.0)?,
             sd: sample::standard_deviation(samples).unwrap_or(0.0),
             percentiles: PERCENTILES.map(percentile).into(),
-            median_ci95: bootstrap_median(samples)?,
-            outliers: outliers(samples)?,
+            median_ci95: bootstrap::median_interval(samples, 0.95)?,
+            outliers: outlier::modified_z(samples, outlier::SCORE)?,
+            raw: samples.to_vec(),
         })
     }
-}
-
-fn median(values: &[f64]) -> Option<f64> {
-    sample::quantile(values, 0.5, Convention::Linear)
-}
-
-fn bootstrap_median(samples: &[f64]) -> Option<[f64; 2]> {
-    let mut random = Xoshiro::new(SEED);
-    let n = samples.len();
-    let mut drawn = vec![0.0; n];
-    let mut medians = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        drawn.fill_with(|| samples[(random.uniform() * n as f64) as usize]);
-        medians.push(median(&drawn)?);
-    }
-    let bound = |p| sample::quantile(&medians, p, Convention::Linear);
-    Some([bound(0.025)?, bound(0.975)?])
-}
-
-fn outliers(samples: &[f64]) -> Option<Vec<f64>> {
-    let middle = sample::quantile(samples, 0.5, Convention::Linear)?;
-    let distances: Vec<f64> = samples.iter().map(|x| (x - middle).abs()).collect();
-    let mad = sample::quantile(&distances, 0.5, Convention::Linear)?;
-    // Where half the samples are equal, the mean deviation stands in (Iglewicz & Hoaglin).
-    let scale = if mad > 0.0 { mad / 0.6745 } else { 1.253_314 * sample::mean(&distances)? };
-    Some(samples.iter().copied().filter(|x| (x - middle).abs() > OUTLIER_SCORE * scale).collect())
 }
 
 /// Proves a workload, warms it up and samples it, each sample in its unit.

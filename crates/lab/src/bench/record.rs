@@ -114,7 +114,7 @@ impl Benchmark {
 }
 
 /// A number with as many digits as say something.
-fn short(x: f64) -> String {
+pub(super) fn short(x: f64) -> String {
     match x.abs() {
         a if a >= 1e5 => {
             let (digits, mut text) = (format!("{x:.0}"), String::new());

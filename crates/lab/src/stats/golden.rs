@@ -23,6 +23,7 @@ impl Golden {
             "tail" => golden_file!("tail"),
             "trade" => golden_file!("trade"),
             "factor" => golden_file!("factor"),
+            "timing" => golden_file!("timing"),
             "random" => golden_file!("random"),
             other => panic!("no golden file {other}"),
         };

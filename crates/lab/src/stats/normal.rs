@@ -11,6 +11,11 @@ pub(super) fn cdf(x: f64) -> f64 {
     0.5 * erfc(-x / SQRT_2)
 }
 
+/// `P(|Z| >= z)`, for `z >= 0`.
+pub(super) fn two_sided_survival(z: f64) -> f64 {
+    erfc(z / SQRT_2)
+}
+
 /// Density at `x`.
 pub(super) fn density(x: f64) -> f64 {
     (-0.5 * x * x).exp() / (2.0 * PI).sqrt()

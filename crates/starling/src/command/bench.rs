@@ -1,18 +1,11 @@
-//! `starling bench engine`: the engine's own benchmarks, measured here and now, against their targets.
-//!
-//! Criterion is not in the binary: the loop is `starling_lab::bench`'s, the workloads are the same.
+//! `starling bench`: what this machine measures, against targets and against another build.
 
-use std::fs;
-use std::path::PathBuf;
+mod compare;
+mod engine;
 
-use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use starling_lab::bench::{
-    BenchRecord, Benchmark, Missing, SCHEMA, Scale, Tier, Workload, cold_start, missing, workloads,
-};
+use clap::{Args, Subcommand};
 
-use super::{backtest, output};
-use crate::terminal::{Failure, put, say};
+use crate::terminal::Failure;
 
 /// Measure the engine.
 #[derive(Debug, Args)]
@@ -25,32 +18,9 @@ pub(crate) struct Bench {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The engine: throughput, latency and the cost of orders, against the targets.
-    Engine(Engine),
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum TierChoice {
-    /// Under a minute: at least 5 samples of each.
-    Fast,
-    /// Some minutes: at least 10 samples of each.
-    Standard,
-}
-
-/// Measure the engine against its targets.
-#[derive(Debug, Args)]
-struct Engine {
-    /// How long it may take.
-    #[arg(long, value_enum, default_value = "fast")]
-    tier: TierChoice,
-    /// Only what has this in its name, as in `--category engine/bars` or `--category risk_calculations`. May be repeated.
-    #[arg(long, value_name = "TEXT")]
-    category: Vec<String>,
-    /// Folder for `bench.json` and `bench.md`.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// List what there is, without measuring.
-    #[arg(long)]
-    list: bool,
+    Engine(engine::Engine),
+    /// Two builds, or two results: what got slower, and whether that is more than noise.
+    Compare(compare::Compare),
 }
 
 impl Bench {
@@ -58,105 +28,7 @@ impl Bench {
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
         match self.what {
             What::Engine(engine) => engine.run(json),
+            What::Compare(compare) => compare.run(json),
         }
     }
-}
-
-impl Engine {
-    fn run(self, json: bool) -> Result<(), Failure> {
-        let chosen = |id: &str| self.category.is_empty() || self.category.iter().any(|text| id.contains(text.as_str()));
-        let mut list = workloads(Scale::FULL);
-        if let Ok(program) = std::env::current_exe() {
-            list.extend(cold_start(&program));
-        }
-        list.sort_by_key(|w| w.suite != "engine");
-        list.retain(|w| chosen(&w.id()));
-        let missing: Vec<Missing> = missing().into_iter().filter(|m| chosen(&m.suite)).collect();
-        if list.is_empty() && missing.is_empty() {
-            let message = format!(
-                "no benchmark is named `{}`; `starling bench engine --list` shows what there is",
-                self.category.join("`, `")
-            );
-            return Err(Failure::usage(message));
-        }
-        if self.list {
-            return list.iter().try_for_each(|w| put(w.id()));
-        }
-        let tier = match self.tier {
-            TierChoice::Fast => Tier::Fast,
-            TierChoice::Standard => Tier::Standard,
-        };
-        let before = load();
-        let benchmarks = measure(&list, tier, json)?;
-        let record = BenchRecord {
-            schema: SCHEMA,
-            benchmarks,
-            missing,
-            machine: machine(),
-            load: before.zip(load()).map(|(a, b)| [a, b]),
-            commit: super::backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
-            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
-            tier: tier.name().to_owned(),
-        };
-        let text = serde_json::to_string_pretty(&record).map_err(Failure::run)?;
-        if let Some(out) = &self.out {
-            output::folder(out)?;
-            output::write_whole(&out.join("bench.json"), text.as_bytes())?;
-            output::write_whole(&out.join("bench.md"), record.markdown().as_bytes())?;
-        }
-        if json {
-            put(text)?;
-        } else {
-            put(record.table().trim_end())?;
-        }
-        match record.benchmarks.iter().filter(|b| b.fails()).count() {
-            0 => Ok(()),
-            failed => {
-                let names: Vec<&str> = record.benchmarks.iter().filter(|b| b.fails()).map(|b| b.id.as_str()).collect();
-                Err(Failure::run(format!(
-                    "{failed} of {} miss their target: {}; the load was {}, so repeat on a quiet machine before believing it",
-                    record.benchmarks.len(),
-                    names.join(", "),
-                    record.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.1} to {b:.1}")),
-                )))
-            }
-        }
-    }
-}
-
-fn measure(list: &[Workload], tier: Tier, json: bool) -> Result<Vec<Benchmark>, Failure> {
-    use std::io::IsTerminal as _;
-    let bar = if !json && std::io::stderr().is_terminal() {
-        ProgressBar::new(list.len() as u64)
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
-    if cfg!(debug_assertions) {
-        say("this is a debug build: its figures say nothing about the engine");
-    }
-    let one = |workload: &Workload| {
-        bar.set_message(workload.id());
-        bar.inc(1);
-        Benchmark::measure(workload, tier).map_err(|e| Failure::run(format!("{}: {e}", workload.id())))
-    };
-    let results = list.iter().map(one).collect();
-    bar.finish_and_clear();
-    results
-}
-
-/// Load of the last minute, where the system tells it.
-fn load() -> Option<f64> {
-    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
-}
-
-/// Processor, cores and memory.
-fn machine() -> String {
-    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = info.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let memory = total.map_or_else(|| "unknown memory".to_owned(), |kb| format!("{:.0} GiB", kb as f64 / 1_048_576.0));
-    format!("{}, {memory}", backtest::machine())
 }

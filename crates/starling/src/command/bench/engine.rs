@@ -1,0 +1,165 @@
+//! `starling bench engine`: the engine's own benchmarks, measured here and now, against their targets.
+//!
+//! Criterion is not in the binary: the loop is `starling_lab::bench`'s, the workloads are the same.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use starling_lab::bench::{
+    BenchRecord, Benchmark, Missing, SCHEMA, Scale, Tier, Workload, cold_start, missing, workloads,
+};
+
+use super::super::{backtest, output};
+use crate::terminal::{Failure, put, say};
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TierChoice {
+    /// Under a minute: at least 5 samples of each.
+    Fast,
+    /// Some minutes: at least 10 samples of each.
+    Standard,
+}
+
+/// Measure the engine against its targets.
+#[derive(Debug, Args)]
+pub(super) struct Engine {
+    /// How long it may take.
+    #[arg(long, value_enum, default_value = "fast")]
+    tier: TierChoice,
+    /// Only what has this in its name, as in `--category engine/bars` or `--category risk_calculations`; a whole name
+    /// chooses it alone. May be repeated.
+    #[arg(long, value_name = "TEXT")]
+    category: Vec<String>,
+    /// Folder for `bench.json` and `bench.md`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// List what there is, without measuring.
+    #[arg(long)]
+    list: bool,
+    /// Do the work so many times without measuring it, for profilers and counters of instructions.
+    #[arg(long, value_name = "N", conflicts_with_all = ["list", "out"])]
+    executions: Option<u64>,
+    /// With smaller inputs: to see that everything works, or under a profiler.
+    #[arg(long)]
+    small: bool,
+}
+
+impl Engine {
+    pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        let scale = if self.small { Scale::SMOKE } else { Scale::FULL };
+        let mut list = workloads(scale);
+        let whole = |text: &String| list.iter().any(|w| w.id() == *text);
+        let wholes: Vec<String> = self.category.iter().filter(|text| whole(text)).cloned().collect();
+        let chosen = |id: &str| {
+            let names = |text: &String| if wholes.contains(text) { id == text } else { id.contains(text.as_str()) };
+            self.category.is_empty() || self.category.iter().any(names)
+        };
+        if let Ok(program) = std::env::current_exe() {
+            list.extend(cold_start(&program));
+        }
+        list.sort_by_key(|w| w.suite != "engine");
+        list.retain(|w| chosen(&w.id()));
+        let missing: Vec<Missing> = missing().into_iter().filter(|m| chosen(&m.suite)).collect();
+        if list.is_empty() && missing.is_empty() {
+            let message = format!(
+                "no benchmark is named `{}`; `starling bench engine --list` shows what there is",
+                self.category.join("`, `")
+            );
+            return Err(Failure::usage(message));
+        }
+        if self.list {
+            return list.iter().try_for_each(|w| put(w.id()));
+        }
+        if let Some(executions) = self.executions {
+            return list.iter().try_for_each(|w| execute(w, executions));
+        }
+        let tier = match self.tier {
+            TierChoice::Fast => Tier::Fast,
+            TierChoice::Standard => Tier::Standard,
+        };
+        let before = load();
+        let benchmarks = measure(&list, tier, json)?;
+        let record = BenchRecord {
+            schema: SCHEMA,
+            benchmarks,
+            missing,
+            machine: machine(),
+            load: before.zip(load()).map(|(a, b)| [a, b]),
+            commit: backtest::COMMIT.to_owned(),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
+            tier: tier.name().to_owned(),
+        };
+        let text = serde_json::to_string_pretty(&record).map_err(Failure::run)?;
+        if let Some(out) = &self.out {
+            output::folder(out)?;
+            output::write_whole(&out.join("bench.json"), text.as_bytes())?;
+            output::write_whole(&out.join("bench.md"), record.markdown().as_bytes())?;
+        }
+        if json {
+            put(text)?;
+        } else {
+            put(record.table().trim_end())?;
+        }
+        match record.benchmarks.iter().filter(|b| b.fails()).count() {
+            0 => Ok(()),
+            failed => {
+                let names: Vec<&str> = record.benchmarks.iter().filter(|b| b.fails()).map(|b| b.id.as_str()).collect();
+                Err(Failure::run(format!(
+                    "{failed} of {} miss their target: {}; the load was {}, so repeat on a quiet machine before believing it",
+                    record.benchmarks.len(),
+                    names.join(", "),
+                    record.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.1} to {b:.1}")),
+                )))
+            }
+        }
+    }
+}
+
+/// Does a workload's work so many times, besides the one that proves it.
+fn execute(workload: &Workload, executions: u64) -> Result<(), Failure> {
+    let failed = |e| Failure::run(format!("{}: {e}", workload.id()));
+    let mut prepared = workload.prove().map_err(failed)?;
+    for _ in 0..executions {
+        std::hint::black_box((prepared.work)().map_err(failed)?);
+    }
+    Ok(())
+}
+
+fn measure(list: &[Workload], tier: Tier, json: bool) -> Result<Vec<Benchmark>, Failure> {
+    use std::io::IsTerminal as _;
+    let bar = if !json && std::io::stderr().is_terminal() {
+        ProgressBar::new(list.len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_msg}") {
+        bar.set_style(style);
+    }
+    if cfg!(debug_assertions) {
+        say("this is a debug build: its figures say nothing about the engine");
+    }
+    let one = |workload: &Workload| {
+        bar.set_message(workload.id());
+        bar.inc(1);
+        Benchmark::measure(workload, tier).map_err(|e| Failure::run(format!("{}: {e}", workload.id())))
+    };
+    let results = list.iter().map(one).collect();
+    bar.finish_and_clear();
+    results
+}
+
+/// Load of the last minute, where the system tells it.
+fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// Processor, cores and memory.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = info.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let memory = total.map_or_else(|| "unknown memory".to_owned(), |kb| format!("{:.0} GiB", kb as f64 / 1_048_576.0));
+    format!("{}, {memory}", backtest::machine())
+}
