@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use starling_connect::venue::server::Pace;
-use starling_connect::venue::tape::Tape;
 use starling_core::{Price, Qty};
 
 use super::truth::Truth;
-use super::{Running, options, spot, turn};
+use super::{Running, open, options, spot, turn};
 
 fn script() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/venue_clients.py")
@@ -36,7 +35,7 @@ fn run(client: &str) -> Option<(Value, Truth)> {
         return None;
     }
     let _turn = turn();
-    let tape = Arc::new(Tape::open(&files[..1]).unwrap());
+    let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
     let running = Running::start("binance-spot", Arc::clone(&tape), options(Pace::Times(10.0), "", 0));
     let port = running.port().to_string();
     let output = Command::new("python3").arg(script()).args([client, &port]).output().unwrap();
