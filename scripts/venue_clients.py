@@ -12,7 +12,7 @@ import sys
 
 TRADES = 200
 BOOKS = 40
-OKX_TRADES = 50
+OKX_TRADES, OKX_BOOKS = 69, 20
 LIMIT_S = 60
 
 
@@ -107,8 +107,7 @@ async def ccxt_okx(port):
                     told["trades"].append([trade["id"], trade["info"]["px"], trade["info"]["sz"]])
 
     async def books():
-        # Each change is compared with the venue's checksum by the client itself.
-        while len(told["books"]) < BOOKS:
+        while len(told["books"]) < OKX_BOOKS:
             book = await exchange.watch_order_book("BTC/USDT")
             told["books"].append([exchange.number_to_string(book[side][0][0]) for side in ("bids", "asks")])
 

@@ -58,7 +58,7 @@ pub(super) fn with(name: &str, change: impl FnOnce(&mut Dialect)) -> &'static Di
 /// One connection, without a socket.
 pub(super) struct Line {
     session: Session,
-    ingest: Ingest,
+    pub(super) ingest: Ingest,
     pub(super) lane: LaneReader,
     sent: Vec<String>,
     now: UnixNanos,

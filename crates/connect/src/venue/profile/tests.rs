@@ -175,7 +175,8 @@ fn a_recorded_number_gives_way_to_the_clients_count() {
     assert_eq!(seat.numbered, 3);
 
     // [channel, payload, number]: the channel is that of the tape, the number comes and goes with the client's flags.
-    let mut names = Names { flags: 65_536, ..Names::default() };
+    let mut names = Names::default();
+    names.flags = 65_536;
     let bitfinex = Profile::named("bitfinex").unwrap();
     let subscribed = br#"{"event":"subscribed","channel":"trades","chanId":232959,"symbol":"tBTCUSD"}"#;
     assert_eq!((bitfinex.stream)(subscribed, &mut names), None);
