@@ -1,6 +1,6 @@
-"""Receive trades and books from a Binance-like server on this machine with clients that others wrote.
+"""Receive trades and books from a server on this machine that speaks as Binance or OKX, with clients that others wrote.
 
-usage: venue_clients.py python-binance|ccxt PORT
+usage: venue_clients.py python-binance|ccxt|ccxt-okx PORT
 
 Prints one JSON object: {"trades": [[id, price, quantity], ...], "books": [[best bid, best ask], ...], ...}, all as text.
 Needs PyPI python-binance 1.0.37 or ccxt 4.5.90. Run by crates/connect/tests/replay/peers.rs.
@@ -12,6 +12,7 @@ import sys
 
 TRADES = 200
 BOOKS = 40
+OKX_TRADES, OKX_BOOKS = 69, 20
 LIMIT_S = 60
 
 
@@ -86,9 +87,38 @@ async def ccxt_pro(port):
     return told
 
 
+async def ccxt_okx(port):
+    import ccxt.pro
+
+    exchange = ccxt.pro.okx()
+    exchange.urls["api"]["ws"] = f"ws://127.0.0.1:{port}/ws/v5"
+    # The replay has no REST of OKX: the market is described here.
+    market = {"id": "BTC-USDT", "symbol": "BTC/USDT", "base": "BTC", "quote": "USDT", "baseId": "BTC", "quoteId": "USDT"}
+    kind = {"type": "spot", "spot": True, "swap": False, "future": False, "option": False, "contract": False}
+    exchange.set_markets([{**market, **kind, "active": True, "precision": {"price": 0.1, "amount": 0.00000001}}])
+    told = {"trades": [], "books": []}
+
+    async def trades():
+        seen = -1
+        while len(told["trades"]) < OKX_TRADES:
+            for trade in await exchange.watch_trades("BTC/USDT"):
+                if int(trade["id"]) > seen:
+                    seen = int(trade["id"])
+                    told["trades"].append([trade["id"], trade["info"]["px"], trade["info"]["sz"]])
+
+    async def books():
+        while len(told["books"]) < OKX_BOOKS:
+            book = await exchange.watch_order_book("BTC/USDT")
+            told["books"].append([exchange.number_to_string(book[side][0][0]) for side in ("bids", "asks")])
+
+    await asyncio.gather(trades(), books())
+    await exchange.close()
+    return told
+
+
 def main():
     client, port = sys.argv[1], int(sys.argv[2])
-    run = {"python-binance": python_binance, "ccxt": ccxt_pro}[client]
+    run = {"python-binance": python_binance, "ccxt": ccxt_pro, "ccxt-okx": ccxt_okx}[client]
     print(json.dumps(asyncio.run(asyncio.wait_for(run(port), LIMIT_S))))
 
 

@@ -1,9 +1,9 @@
-"""Nanoseconds a message of Binance: our decoder, serde_json, msgspec, orjson and json side by side on the same bytes.
+"""Nanoseconds a message of Binance: our decoder, serde_json, sonic-rs, msgspec, orjson and json on the same bytes.
 
 Usage: wire_speed.py DATA   (pip install orjson msgspec; DATA is the folder of real data)
 
 Frames are real ones of the spot capture; depth20 messages are the top of the captured book snapshot, in the shape of
-`@depth20`. All libraries go as far as exact numbers: ours and serde_json to fixed point, msgspec to Decimal. json and
+`@depth20`. All libraries go as far as exact numbers: ours, serde_json and sonic-rs to fixed point, msgspec to Decimal. json and
 orjson leave decimals as text, which flatters them.
 """
 
@@ -103,7 +103,8 @@ def main(data):
         for kind, texts in kinds.items():
             file.writelines(f"{kind} {text}\n" for text in texts)
         file.flush()
-        command = ["cargo", "run", "-q", "--release", "-p", "starling-market", "--example", "wire_speed", "--", file.name]
+        manifest = os.path.join(os.path.dirname(__file__), "..", "benches", "peers", "Cargo.toml")
+        command = ["cargo", "run", "-q", "--release", "--manifest-path", manifest, "--", file.name]
         for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
             library, kind, nanoseconds = line.split()
             table.setdefault(library, {})[kind] = float(nanoseconds)

@@ -278,14 +278,21 @@ fn ingest_only(total: u64) {
 
 fn memory() {
     const CONNECTIONS: u64 = 20;
+    const TRADES: u64 = 5_000;
     let before = resident();
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let client = client(serve(5_000, false, Sent::new(5_000, 100)));
+        let client = client(serve(TRADES, false, Sent::new(TRADES, 100)));
         let lane = client.door.subscribe(LaneLimits::default()).unwrap();
         clients.push((client, lane));
     }
-    std::thread::sleep(Duration::from_secs(2));
+    // Each has taken in all that its server sends: the confirmation and the trades.
+    let arrived = |client: &Client| client.metrics.get(Counter::Frames) > TRADES;
+    let began = Instant::now();
+    while !clients.iter().all(|(client, _)| arrived(client)) {
+        assert!(began.elapsed() < Duration::from_secs(60), "not every connection has received its trades");
+        std::thread::yield_now();
+    }
     let grown = resident().saturating_sub(before);
     println!(
         "memory: {:.2} MB a connection, its server's end and both threads included",

@@ -5,6 +5,7 @@
 //! bytes, in their order, unless a fault was asked for, and then the fault is in the log; REST answers are consistent with
 //! what has been streamed. It matches no orders yet.
 
+mod desk;
 pub mod faults;
 pub mod profile;
 pub mod server;

@@ -234,9 +234,11 @@ pub fn workloads(scale: Scale) -> Vec<Workload> {
 #[must_use]
 pub fn missing() -> Vec<Missing> {
     let rows = [
-        ("market_data_throughput/tick ingestion", "the fan-out of live ticks does not exist yet"),
-        ("market_data_throughput/tick parsing", "Alpaca's JSON is not measured yet, Binance's is"),
-        ("market_data_throughput/quote processing", "there is no cross-venue best price yet"),
+        (
+            "market_data_throughput/tick ingestion",
+            "it lies in `connect`, which `lab` does not know: run its examples `ingest_speed` and `socket_speed`",
+        ),
+        ("market_data_throughput/quote processing", "the best price across venues is not measured yet"),
         (
             "market_data_throughput/allocations",
             "needs an allocator of its own, which `unsafe_code` is forbidden for here",

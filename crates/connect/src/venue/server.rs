@@ -4,7 +4,6 @@
 //! do, and holds nobody up; at the greatest pace the slowest client sets it. A client that sends too much, or answers no
 //! ping, is cut off. It has no accounts, and listens where it is told to: on this machine unless asked otherwise.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +17,6 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
 use starling_core::time::{SECOND, UnixNanos};
 use starling_market::wire::Level;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,8 +28,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
+use super::desk::{Desk, STREAMS_MAX, Seat};
 use super::faults::{FaultSpec, Injected, Injector, Out};
-use super::profile::{Profile, stream_key};
+use super::profile::{Opening, Profile};
 use super::state::State;
 use super::tape::{Piece, Tape, TapeFrame};
 use crate::clock;
@@ -41,8 +40,6 @@ use crate::limit::Bucket;
 pub const CLIENT_QUEUE_MAX: usize = 10_000;
 /// Clients at once.
 pub const CLIENTS_MAX: usize = 300;
-/// Streams of one connection.
-pub const STREAMS_MAX: usize = 1_024;
 /// Bytes of a client's message.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// How long the player waits for a client that does not read, at the greatest pace.
@@ -86,8 +83,8 @@ pub struct ServeOptions {
     pub faults: FaultSpec,
     /// The seed of faults.
     pub seed: u64,
-    /// Start without waiting for the first subscription.
-    pub at_once: bool,
+    /// Streams that must be subscribed to before the tape starts, over all clients; 0 starts it at once.
+    pub start_at: usize,
     /// Begin anew at the end.
     pub repeat: bool,
 }
@@ -104,10 +101,7 @@ pub struct Progress {
 struct Client {
     id: u64,
     sender: mpsc::Sender<Out>,
-    /// By the tape's number of a stream: the name the client gave it.
-    wanted: Vec<Option<Arc<str>>>,
-    names: BTreeMap<String, Arc<str>>,
-    combined: bool,
+    seat: Seat,
     injector: Injector,
 }
 
@@ -116,6 +110,9 @@ struct Shared {
     tape: Arc<Tape>,
     options: ServeOptions,
     state: Mutex<State>,
+    /// A frame and what a client says take turns, so that an answer stands before what is played later, and after what was
+    /// played before.
+    turn: tokio::sync::Mutex<()>,
     clients: Mutex<Vec<Client>>,
     log: Mutex<Vec<Injected>>,
     subscribed: Notify,
@@ -153,6 +150,7 @@ impl Server {
         let shared = Arc::new(Shared {
             profile,
             state: Mutex::new(State::new(profile, &tape)),
+            turn: tokio::sync::Mutex::new(()),
             tape,
             options,
             clients: Mutex::new(Vec::new()),
@@ -207,7 +205,7 @@ impl Server {
     /// The true book of a symbol at this point of the tape: its number, bids and asks, best first.
     #[must_use]
     pub fn book(&self, symbol: &str) -> Option<(u64, Vec<Level>, Vec<Level>)> {
-        locked(&self.shared.state).book(symbol)
+        locked(&self.shared.state).book(&self.shared.tape.names, symbol)
     }
 }
 
@@ -216,9 +214,7 @@ async fn play(shared: Arc<Shared>, progress: watch::Sender<Progress>) {
     let tape = Arc::clone(&shared.tape);
     let frames = tape.frames.len() as u64;
     loop {
-        if !shared.options.at_once {
-            await_subscriber(&shared).await;
-        }
+        await_subscribers(&shared, shared.options.start_at).await;
         let mut start: Option<(Instant, UnixNanos)> = None;
         for (number, frame) in (0u64..).zip(&tape.frames) {
             match shared.options.pace {
@@ -231,14 +227,16 @@ async fn play(shared: Arc<Shared>, progress: watch::Sender<Progress>) {
                         tokio::task::yield_now().await;
                     }
                 }
-                Pace::Max => await_subscriber(&shared).await,
+                Pace::Max => await_subscribers(&shared, 1).await,
             }
-            locked(&shared.state).play(&tape, frame);
+            let _turn = shared.turn.lock().await;
+            locked(&shared.state).play(&tape.names, frame);
             let left = frames - 1 - number;
             let going = outgoing(&shared, frame, number, left);
             send(&shared, going).await;
             progress.send_modify(|progress| progress.frames += 1);
         }
+        let turn = shared.turn.lock().await;
         let mut going = Vec::new();
         for client in locked(&shared.clients).iter_mut() {
             let mut out = Vec::new();
@@ -250,17 +248,21 @@ async fn play(shared: Arc<Shared>, progress: watch::Sender<Progress>) {
             break;
         }
         *locked(&shared.state) = State::new(shared.profile, &tape);
+        drop(turn);
     }
     progress.send_modify(|progress| progress.finished = true);
     // The sender stays alive for those who wait on it.
     std::future::pending::<()>().await;
 }
 
-async fn await_subscriber(shared: &Shared) {
+/// Waits until so many streams are subscribed to.
+async fn await_subscribers(shared: &Shared, least: usize) {
     loop {
         // Registered before looking, so that no subscription falls between.
         let subscribed = shared.subscribed.notified();
-        if locked(&shared.clients).iter().any(|client| client.wanted.iter().any(Option::is_some)) {
+        let streams = |client: &Client| client.seat.wanted.iter().flatten().count();
+        let wanted: usize = locked(&shared.clients).iter().map(streams).sum();
+        if wanted >= least {
             return;
         }
         subscribed.await;
@@ -275,8 +277,10 @@ fn outgoing(shared: &Shared, frame: &TapeFrame, number: u64, left: u64) -> Going
     let (mut clients, mut log) = (locked(&shared.clients), locked(&shared.log));
     let mut going = Vec::new();
     for client in clients.iter_mut() {
-        let Some(name) = &client.wanted[stream as usize] else { continue };
-        let text = if client.combined { wrapped(name, &frame.data) } else { frame.data.clone() };
+        let Some(Some(name)) = client.seat.wanted.get(stream as usize) else { continue };
+        let text = if client.seat.combined { wrapped(name, &frame.data) } else { frame.data.clone() };
+        // Numbered before anything goes wrong, so that the client can notice what is missing.
+        let text = shared.profile.numbered(&mut client.seat, text);
         let mut out = Vec::with_capacity(2);
         client.injector.pass(number, left, text, &mut log, &mut out);
         going.push((client.id, client.sender.clone(), out));
@@ -347,13 +351,14 @@ fn respond(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Full<By
     if upgrade {
         return open(shared, request, &path, &query);
     }
-    let Some(below) = path.strip_prefix(shared.profile.rest) else {
+    let rest = shared.profile.rest.and_then(|rest| Some((rest, path.strip_prefix(rest.base)?.to_owned())));
+    let Some((rest, below)) = rest else {
         return plain(StatusCode::NOT_FOUND, "{\"code\":-1,\"msg\":\"No such path at this venue.\"}".into());
     };
     if request.method() != Method::GET {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "{\"code\":-1,\"msg\":\"A replay takes no orders.\"}".into());
     }
-    let answer = locked(&shared.state).answer(below, &query);
+    let answer = (rest.answer)(&locked(&shared.state), &below, &query);
     let minute = clock::now().get() / (60 * SECOND);
     let used = {
         let mut weight = locked(&shared.weight);
@@ -369,31 +374,14 @@ fn respond(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Full<By
     } else {
         plain(answer.status, answer.body)
     };
-    response.headers_mut().insert("x-mbx-used-weight-1m", used.into());
+    if let Some(name) = rest.used_header {
+        response.headers_mut().insert(name, used.into());
+    }
     response
 }
 
-/// The streams a path names, and whether they come wrapped; none where it is no path of streams.
-fn streams_of(path: &str, query: &str) -> Option<(Vec<String>, bool)> {
-    // Futures split their streams by prefix.
-    let path = ["/public", "/market", "/private"].iter().find_map(|p| path.strip_prefix(p)).unwrap_or(path);
-    let split = |list: &str| list.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    match path.trim_end_matches('/') {
-        "/stream" => {
-            let list = query.split('&').find_map(|pair| pair.strip_prefix("streams=")).unwrap_or_default();
-            Some((split(&list.replace("%40", "@").replace("%2F", "/")), true))
-        }
-        "/ws" => Some((Vec::new(), false)),
-        // A tail that is no stream, as the number ccxt puts there, names nothing.
-        other => other.strip_prefix("/ws/").map(|list| {
-            let names: Vec<String> = split(&list.replace("%40", "@"));
-            (names.into_iter().filter(|name| name.contains('@')).collect(), false)
-        }),
-    }
-}
-
 fn open(shared: &Arc<Shared>, mut request: Request<Incoming>, path: &str, query: &str) -> Response<Full<Bytes>> {
-    let Some((streams, combined)) = streams_of(path, query) else {
+    let Some((streams, combined)) = (shared.profile.open)(shared.profile, path, query) else {
         return plain(StatusCode::NOT_FOUND, "{\"code\":-1,\"msg\":\"No such path of streams.\"}".into());
     };
     let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
@@ -406,7 +394,7 @@ fn open(shared: &Arc<Shared>, mut request: Request<Incoming>, path: &str, query:
     tokio::spawn(async move {
         if let Ok(upgraded) = hyper::upgrade::on(&mut request).await {
             let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-            attend(shared, socket, streams, combined).await;
+            attend(shared, socket, (streams, combined)).await;
         }
     });
     let mut response = Response::new(Full::new(Bytes::new()));
@@ -419,81 +407,63 @@ fn open(shared: &Arc<Shared>, mut request: Request<Incoming>, path: &str, query:
     response
 }
 
-impl Client {
-    fn subscribe(&mut self, tape: &Tape, names: Vec<String>) {
-        for name in names {
-            self.names.insert(stream_key(&name).to_owned(), name.as_str().into());
-        }
-        self.refresh(tape);
-    }
-
-    fn unsubscribe(&mut self, tape: &Tape, names: &[String]) {
-        for name in names {
-            self.names.remove(stream_key(name));
-        }
-        self.refresh(tape);
-    }
-
-    fn refresh(&mut self, tape: &Tape) {
-        self.wanted = tape.streams.iter().map(|name| self.names.get(stream_key(name)).cloned()).collect();
-    }
-}
-
 /// One client's connection, until it ends.
 async fn attend(
     shared: Arc<Shared>,
     socket: WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>,
-    streams: Vec<String>,
-    combined: bool,
+    (streams, combined): Opening,
 ) {
     let id = shared.next_client.fetch_add(1, Ordering::Relaxed);
     let (sender, mut queue) = mpsc::channel::<Out>(CLIENT_QUEUE_MAX);
-    let (control, mut replies) = mpsc::channel::<Value>(64);
-    let mut client = Client {
-        id,
-        sender,
-        wanted: Vec::new(),
-        names: BTreeMap::new(),
-        combined,
-        injector: Injector::new(shared.options.faults.clone(), shared.options.seed, id),
-    };
-    client.subscribe(&shared.tape, streams);
-    locked(&shared.clients).push(client);
-    shared.subscribed.notify_one();
-    let (mut sink, mut source) = socket.split();
+    let seat = Seat { combined, ..Seat::default() };
+    let injector = Injector::new(shared.options.faults.clone(), shared.options.seed, id);
+    locked(&shared.clients).push(Client { id, sender, seat, injector });
     let profile = shared.profile;
+    let named = |desk: &mut Desk<'_>| {
+        if let Some(greet) = profile.greet {
+            greet(desk);
+        }
+        for name in &streams {
+            desk.seat.subscribe_named(desk.tape, name);
+        }
+    };
+    talk(&shared, id, named).await;
+    let (mut sink, mut source) = socket.split();
     let (pong_sender, pongs) = watch::channel(Instant::now());
     let reader = async {
-        let mut bucket = Bucket::per_second(profile.messages_per_second, profile.messages_per_second);
+        let mut bucket = profile.messages_per_second.map(|messages| Bucket::per_second(messages, messages));
         while let Some(Ok(message)) = source.next().await {
-            let reply = match message {
-                Message::Pong(_) => {
-                    pong_sender.send_replace(Instant::now());
-                    continue;
-                }
+            match message {
+                Message::Pong(_) => _ = pong_sender.send_replace(Instant::now()),
                 Message::Close(_) => return "closed",
-                _ if !bucket.take(1, clock::now()) => return "Too many requests",
-                Message::Text(text) if text.len() <= REQUEST_BYTES_MAX => request(&shared, id, &text),
+                _ if bucket.as_mut().is_some_and(|bucket| !bucket.take(1, clock::now())) => return "Too many requests",
+                Message::Text(text) if text.len() <= REQUEST_BYTES_MAX => {
+                    talk(&shared, id, |desk| (profile.hear)(&text, desk)).await;
+                }
                 Message::Text(_) | Message::Binary(_) => return "Payload too long",
-                Message::Ping(_) | Message::Frame(_) => continue,
-            };
-            if control.send(reply).await.is_err() {
-                break;
+                Message::Ping(_) | Message::Frame(_) => {}
             }
         }
         "gone"
     };
+    let beats = async {
+        let Some(heartbeat) = profile.heartbeat else { return std::future::pending().await };
+        let every = Duration::from_secs(heartbeat.every_s);
+        let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
+        loop {
+            ticks.tick().await;
+            talk(&shared, id, heartbeat.say).await;
+        }
+    };
     let writer = async {
-        let mut pings = tokio::time::interval_at(
-            Instant::now() + Duration::from_secs(profile.ping_s),
-            Duration::from_secs(profile.ping_s),
-        );
+        // A venue that sends none is asked again in a while.
+        let every = Duration::from_secs(profile.ping.map_or(u64::from(u32::MAX), |ping| ping.every_s));
+        let mut pings = tokio::time::interval_at(Instant::now() + every, every);
         loop {
             let mut written = tokio::select! {
                 biased;
-                Some(reply) = replies.recv() => sink.feed(Message::text(reply.to_string())).await,
                 _ = pings.tick() => {
-                    if pongs.borrow().elapsed() > Duration::from_secs(profile.pong_max_s) {
+                    if profile.ping.is_some_and(|p| pongs.borrow().elapsed() > Duration::from_secs(p.pong_max_s)) {
                         return "no pong";
                     }
                     sink.feed(Message::Ping(Bytes::new())).await
@@ -520,7 +490,7 @@ async fn attend(
             }
         }
     };
-    let why = tokio::select! { why = reader => why, why = writer => why };
+    let why = tokio::select! { why = reader => why, why = writer => why, why = beats => why };
     locked(&shared.clients).retain(|client| client.id != id);
     if why != "cut"
         && why != "gone"
@@ -551,56 +521,30 @@ where
     }
 }
 
-/// Answers `{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}` and its kin.
-fn request(shared: &Shared, client: u64, text: &str) -> Value {
-    let Ok(message) = serde_json::from_str::<Value>(text) else {
-        return json!({ "error": { "code": 3, "msg": "Invalid JSON: the message is no JSON object" } });
+/// Lets a profile speak with a client, and sends what it says.
+async fn talk(shared: &Shared, id: u64, with: impl FnOnce(&mut Desk<'_>)) {
+    let _turn = shared.turn.lock().await;
+    let (sender, said) = {
+        let mut clients = locked(&shared.clients);
+        // Cut off, and about to notice.
+        let Some(client) = clients.iter_mut().find(|client| client.id == id) else { return };
+        let state = locked(&shared.state);
+        let mut desk = Desk { tape: &shared.tape, state: &state, seat: &mut client.seat, said: Vec::new() };
+        with(&mut desk);
+        (client.sender.clone(), desk.said)
     };
-    let id = message["id"].clone();
-    let params: Vec<String> =
-        message["params"].as_array().into_iter().flatten().filter_map(|p| p.as_str().map(str::to_owned)).collect();
-    let mut clients = locked(&shared.clients);
-    let Some(client) = clients.iter_mut().find(|c| c.id == client) else { return json!({ "result": null, "id": id }) };
-    let result = match message["method"].as_str() {
-        Some("SUBSCRIBE") if client.names.len() + params.len() > STREAMS_MAX => {
-            return json!({ "error": { "code": 2, "msg": "Invalid request: too many streams" }, "id": id });
+    shared.subscribed.notify_one();
+    for text in said {
+        // The client's own writer makes room, in this task.
+        if sender.send(Out::Text(text)).await.is_err() {
+            return;
         }
-        Some("SUBSCRIBE") => {
-            client.subscribe(&shared.tape, params);
-            shared.subscribed.notify_one();
-            Value::Null
-        }
-        Some("UNSUBSCRIBE") => {
-            client.unsubscribe(&shared.tape, &params);
-            Value::Null
-        }
-        Some("LIST_SUBSCRIPTIONS") => client.names.values().map(|name| Value::from(&**name)).collect(),
-        Some("SET_PROPERTY") => {
-            client.combined = message["params"][1].as_bool().unwrap_or(client.combined);
-            Value::Null
-        }
-        Some("GET_PROPERTY") => Value::from(client.combined),
-        _ => return json!({ "error": { "code": 2, "msg": "Invalid request: unknown method" }, "id": id }),
-    };
-    json!({ "result": result, "id": id })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_of_streams() {
-        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        assert_eq!(streams_of("/ws/btcusdt@trade", ""), Some((names(&["btcusdt@trade"]), false)));
-        assert_eq!(streams_of("/ws/a@trade/b@depth", ""), Some((names(&["a@trade", "b@depth"]), false)));
-        assert_eq!(streams_of("/ws/0", ""), Some((vec![], false)));
-        assert_eq!(streams_of("/ws", ""), Some((vec![], false)));
-        assert_eq!(streams_of("/public/ws", ""), Some((vec![], false)));
-        assert_eq!(streams_of("/stream", "streams=a@trade/b@depth"), Some((names(&["a@trade", "b@depth"]), true)));
-        assert_eq!(streams_of("/stream", "x=1&streams=a%40trade%2Fb%40x"), Some((names(&["a@trade", "b@x"]), true)));
-        assert_eq!(streams_of("/api/v3/ping", ""), None);
-    }
 
     #[test]
     fn paces() {

@@ -1,18 +1,20 @@
-//! A recording held in memory, frame by frame, with the stream each belongs to.
+//! A venue's recording held in memory, frame by frame, with the stream each belongs to.
 //!
 //! It reads our frame files, lines of `nanoseconds text` and cryptofeed's raw files, plain or gzipped; several files are
-//! one tape in the order they are given. Invariants: a frame's bytes are those of the recording; stamps never step back
-//! (a frame that does takes the stamp before it). A frame of no known stream is counted and left out.
+//! one tape in the order they are given. Invariants: a frame's bytes are those of the recording, but for what belongs to the
+//! connection (a wrapper, the number of a channel); stamps never step back (a frame that does takes the stamp before it). A
+//! frame of no known stream is counted and left out.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use hyper::body::Bytes;
 use starling_core::time::UnixNanos;
 use starling_market::frames::{self, Capture, Direction, Frame, LINE_BYTES_MAX};
+
+use super::profile::Profile;
 
 /// Bytes of a tape at most.
 pub const TAPE_BYTES_MAX: usize = 4 << 30;
@@ -38,8 +40,15 @@ pub enum TapeError {
         cause: String,
     },
     /// Nothing in it can be streamed.
-    #[error("{0} holds no frame of a stream: record one with `starling data record`, or name another file")]
-    Empty(String),
+    #[error(
+        "{files}: no frame is of a stream of {venue}; name the profile of the venue it was recorded at, or another file"
+    )]
+    Empty {
+        /// The files.
+        files: String,
+        /// The venue that was looked for.
+        venue: &'static str,
+    },
     /// It is too large to be held.
     #[error("the recordings have more than {TAPE_BYTES_MAX} bytes: replay them one after the other")]
     TooLarge,
@@ -61,39 +70,105 @@ pub struct TapeFrame {
     pub ts: UnixNanos,
     /// What it is.
     pub piece: Piece,
-    /// The message itself, without the wrapper of a combined stream.
+    /// The message itself, without what belongs to the connection it was recorded on.
     pub data: Bytes,
 }
 
-/// A recording.
+/// A stream: one channel of one instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The channel, as the recorded messages call it.
+    pub channel: String,
+    /// The number of the instrument.
+    pub symbol: u32,
+}
+
+/// Streams and instruments of a recording, by number, and what its connections announced.
 #[derive(Debug, Default)]
+pub struct Names {
+    /// The streams.
+    pub streams: Vec<Stream>,
+    /// The instruments, as the venue calls them.
+    pub symbols: Vec<String>,
+    /// By the venue's number of a channel: the stream, where messages name it so.
+    pub(super) announced: BTreeMap<u64, u32>,
+    /// How the recording connection was configured, in the venue's bits.
+    pub(super) flags: u64,
+    numbers: BTreeMap<String, BTreeMap<String, u32>>,
+}
+
+impl Names {
+    /// The number of a symbol, which may be new.
+    fn instrument(&mut self, symbol: &str) -> u32 {
+        let at = self.symbols.iter().position(|s| s == symbol).unwrap_or_else(|| {
+            self.symbols.push(symbol.to_owned());
+            self.symbols.len() - 1
+        });
+        u32::try_from(at).expect("fewer symbols than 2^32")
+    }
+
+    /// The number of a stream, which may be new.
+    pub(super) fn number(&mut self, channel: &str, symbol: &str) -> u32 {
+        if let Some(number) = self.numbers.get(channel).and_then(|symbols| symbols.get(symbol)) {
+            return *number;
+        }
+        let stream = Stream { channel: channel.to_owned(), symbol: self.instrument(symbol) };
+        let number = u32::try_from(self.streams.len()).expect("fewer streams than 2^32");
+        self.streams.push(stream);
+        self.numbers.entry(channel.to_owned()).or_default().insert(symbol.to_owned(), number);
+        number
+    }
+
+    /// The name of an instrument.
+    #[must_use]
+    pub fn symbol(&self, number: u32) -> &str {
+        &self.symbols[number as usize]
+    }
+}
+
+/// A recording.
+#[derive(Debug)]
 pub struct Tape {
     /// Its frames, in order.
     pub frames: Vec<TapeFrame>,
-    /// Names of streams, by number.
-    pub streams: Vec<String>,
-    /// Symbols in upper case, by number.
-    pub symbols: Vec<String>,
+    /// What they are of.
+    pub names: Names,
     /// The recorded `exchangeInfo`, if there was one.
     pub exchange_info: Option<Bytes>,
     /// Frames left out: confirmations, answers, streams without a name.
     pub left_out: u64,
-    numbers: BTreeMap<String, u32>,
+    profile: &'static Profile,
     bytes: usize,
 }
 
 impl Tape {
-    /// Reads some files.
-    pub fn open(paths: &[PathBuf]) -> Result<Self, TapeError> {
-        let mut tape = Self::default();
+    /// Reads some files, as this venue's.
+    pub fn open(profile: &'static Profile, paths: &[PathBuf]) -> Result<Self, TapeError> {
+        let mut tape =
+            Self { frames: Vec::new(), names: Names::default(), exchange_info: None, left_out: 0, profile, bytes: 0 };
         for path in paths {
             tape.read(path)?;
         }
         if tape.frames.iter().all(|frame| matches!(frame.piece, Piece::Snapshot(_))) {
-            let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-            return Err(TapeError::Empty(names.join(", ")));
+            let files = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+            return Err(TapeError::Empty { files, venue: profile.name });
         }
         Ok(tape)
+    }
+
+    /// The streams that serve who asks for a channel of an instrument: the one of that name, or else those that carry the
+    /// same under another.
+    pub(super) fn find(&self, channel: &str, symbol: &str) -> Vec<u32> {
+        let key = self.profile.key;
+        let of = |fits: &dyn Fn(&str) -> bool| -> Vec<u32> {
+            (0u32..)
+                .zip(&self.names.streams)
+                .filter(|(_, stream)| fits(&stream.channel) && self.names.symbol(stream.symbol) == symbol)
+                .map(|(number, _)| number)
+                .collect()
+        };
+        let named = of(&|recorded| recorded == channel);
+        if named.is_empty() { of(&|recorded| key(recorded) == key(channel)) } else { named }
     }
 
     fn read(&mut self, path: &Path) -> Result<(), TapeError> {
@@ -145,56 +220,34 @@ impl Tape {
     }
 
     fn push(&mut self, frame: &Frame<'_>) -> Result<(), TapeError> {
+        let snapshot = |at| (Piece::Snapshot(at), Bytes::copy_from_slice(frame.bytes));
         let known = match frame.direction {
-            Direction::Received if is_snapshot(frame.bytes) => self.owner_of(frame.bytes).map(Piece::Snapshot),
-            Direction::Received => self.stream_of(frame.bytes).map(Piece::Stream),
+            Direction::Received if is_snapshot(frame.bytes) => self.owner_of(frame.bytes).map(snapshot),
+            Direction::Received => {
+                let named = (self.profile.stream)(frame.bytes, &mut self.names);
+                named.map(|(stream, data)| (Piece::Stream(stream), data))
+            }
             Direction::Answer if frame.subject.contains("/exchangeInfo") => {
                 self.exchange_info = Some(Bytes::copy_from_slice(frame.bytes));
                 return Ok(());
             }
             Direction::Answer if is_snapshot(frame.bytes) => {
                 let symbol = frame.subject.split(['?', '&']).find_map(|part| part.strip_prefix("symbol="));
-                symbol.map(|symbol| Piece::Snapshot(self.symbol(&symbol.to_uppercase())))
+                symbol.map(|symbol| snapshot(self.names.instrument(&symbol.to_uppercase())))
             }
             _ => None,
         };
-        let Some(piece) = known else {
+        let Some((piece, data)) = known else {
             self.left_out += 1;
             return Ok(());
         };
-        let data = &frame.bytes[data_of(frame.bytes)];
         self.bytes += data.len();
         if self.bytes > TAPE_BYTES_MAX {
             return Err(TapeError::TooLarge);
         }
         let ts = self.frames.last().map_or(frame.ts_recv, |last| last.ts.max(frame.ts_recv));
-        self.frames.push(TapeFrame { ts, piece, data: Bytes::copy_from_slice(data) });
+        self.frames.push(TapeFrame { ts, piece, data });
         Ok(())
-    }
-
-    fn symbol(&mut self, symbol: &str) -> u32 {
-        let at = self.symbols.iter().position(|s| s == symbol).unwrap_or_else(|| {
-            self.symbols.push(symbol.to_owned());
-            self.symbols.len() - 1
-        });
-        u32::try_from(at).expect("fewer symbols than 2^32")
-    }
-
-    /// The number of the stream a message belongs to.
-    fn stream_of(&mut self, frame: &[u8]) -> Option<u32> {
-        let name = match wrapper(frame) {
-            Some((name, _)) => std::str::from_utf8(&frame[name]).ok()?.to_owned(),
-            None => name_of(frame)?,
-        };
-        if let Some(number) = self.numbers.get(&name) {
-            return Some(*number);
-        }
-        let symbol = name.split_once('@')?.0.to_uppercase();
-        self.symbol(&symbol);
-        let number = u32::try_from(self.streams.len()).expect("fewer streams than 2^32");
-        self.streams.push(name.clone());
-        self.numbers.insert(name, number);
-        Some(number)
     }
 
     /// Whose snapshot it is where the recording does not say: the symbol whose changes were numbered closest to it.
@@ -203,58 +256,20 @@ impl Tape {
         let mut best: Option<(u64, u32)> = None;
         for frame in self.frames.iter().rev().take(10_000) {
             let Piece::Stream(stream) = frame.piece else { continue };
-            let name = &self.streams[stream as usize];
-            if let (true, Some(last)) = (name.contains("@depth"), number_after(&frame.data, b"\"u\":")) {
-                let symbol = name.split_once('@')?.0.to_uppercase();
-                let at = self.symbols.iter().position(|s| *s == symbol)?;
+            let Stream { channel, symbol } = &self.names.streams[stream as usize];
+            if let (true, Some(last)) = (channel.starts_with("depth"), number_after(&frame.data, b"\"u\":")) {
                 let apart = last.abs_diff(id);
                 if best.is_none_or(|(least, _)| apart < least) {
-                    best = Some((apart, u32::try_from(at).ok()?));
+                    best = Some((apart, *symbol));
                 }
             }
         }
         best.map(|(_, at)| at)
     }
-
-    /// The symbol of a stream, by number.
-    #[must_use]
-    pub fn symbol_of(&self, stream: u32) -> Option<u32> {
-        let symbol = self.streams[stream as usize].split_once('@')?.0.to_uppercase();
-        self.symbols.iter().position(|s| *s == symbol).and_then(|at| u32::try_from(at).ok())
-    }
 }
 
 fn is_snapshot(frame: &[u8]) -> bool {
     frame.trim_ascii_start().starts_with(b"{\"lastUpdateId\":")
-}
-
-/// The ranges of name and message of `{"stream":"NAME","data":MESSAGE}`.
-fn wrapper(frame: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
-    let start = b"{\"stream\":\"".len();
-    let rest = frame.strip_prefix(b"{\"stream\":\"")?;
-    let name = rest.iter().position(|b| *b == b'"')?;
-    let data = rest[name..].strip_prefix(b"\",\"data\":")?;
-    let from = frame.len() - data.len();
-    let end = frame.trim_ascii_end().len();
-    (frame[..end].ends_with(b"}") && end > from).then_some((start..start + name, from..end - 1))
-}
-
-fn data_of(frame: &[u8]) -> Range<usize> {
-    wrapper(frame).map_or(0..frame.len(), |(_, data)| data)
-}
-
-/// The stream of a message that came without a wrapper.
-fn name_of(frame: &[u8]) -> Option<String> {
-    let message: serde_json::Value = serde_json::from_slice(frame).ok()?;
-    let symbol = message["s"].as_str()?.to_lowercase();
-    let channel = match message["e"].as_str() {
-        Some("depthUpdate") => "depth@100ms".to_owned(),
-        Some("kline") => format!("kline_{}", message["k"]["i"].as_str()?),
-        Some(event) => event.to_owned(),
-        None if message.get("u").is_some() && message.get("B").is_some() => "bookTicker".to_owned(),
-        None => return None,
-    };
-    Some(format!("{symbol}@{channel}"))
 }
 
 fn number_after(text: &[u8], key: &[u8]) -> Option<u64> {
@@ -269,6 +284,10 @@ mod tests {
 
     use super::*;
 
+    fn open(path: &Path) -> Result<Tape, TapeError> {
+        Tape::open(Profile::named("binance-spot").unwrap(), &[path.to_owned()])
+    }
+
     #[test]
     fn wrapped_and_bare_messages_name_their_streams() {
         let lines = [
@@ -280,9 +299,10 @@ mod tests {
         ];
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(lines.join("\n").as_bytes()).unwrap();
-        let tape = Tape::open(&[file.path().to_owned()]).unwrap();
-        assert_eq!(tape.streams, ["btcusdt@depth@100ms", "btcusdt@bookTicker", "ethusdt@trade"]);
-        assert_eq!(tape.symbols, ["BTCUSDT", "ETHUSDT"]);
+        let tape = open(file.path()).unwrap();
+        let streams: Vec<(&str, u32)> = tape.names.streams.iter().map(|s| (s.channel.as_str(), s.symbol)).collect();
+        assert_eq!(streams, [("depth@100ms", 0), ("bookTicker", 0), ("trade", 1)]);
+        assert_eq!(tape.names.symbols, ["BTCUSDT", "ETHUSDT"]);
         let pieces: Vec<Piece> = tape.frames.iter().map(|f| f.piece).collect();
         assert_eq!(pieces, [Piece::Stream(0), Piece::Stream(1), Piece::Snapshot(0), Piece::Stream(2)]);
         assert!(tape.frames[0].data.starts_with(b"{\"e\":\"depthUpdate\"") && tape.frames[0].data.ends_with(b"[]}"));
@@ -294,10 +314,10 @@ mod tests {
     fn what_is_no_recording_is_refused_by_name() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"1723161253937085770 {\"result\":null,\"id\":1}\n").unwrap();
-        assert!(matches!(Tape::open(&[file.path().to_owned()]), Err(TapeError::Empty(_))));
+        assert!(matches!(open(file.path()), Err(TapeError::Empty { .. })));
         file.write_all(b"hello\n").unwrap();
-        let error = Tape::open(&[file.path().to_owned()]).unwrap_err().to_string();
+        let error = open(file.path()).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
-        assert!(matches!(Tape::open(&[PathBuf::from("/nowhere")]), Err(TapeError::Io { .. })));
+        assert!(matches!(open(Path::new("/nowhere")), Err(TapeError::Io { .. })));
     }
 }

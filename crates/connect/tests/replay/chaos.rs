@@ -18,7 +18,6 @@ use starling_connect::session::{Retry, Session};
 use starling_connect::socket::{Endpoint, SocketError, Trust, keep};
 use starling_connect::venue::faults::Fault;
 use starling_connect::venue::server::Pace;
-use starling_connect::venue::tape::Tape;
 use starling_connect::watch::SkewRule;
 use starling_core::fixed::{Price, Qty};
 use starling_core::{InstrumentId, Quote};
@@ -26,7 +25,7 @@ use starling_market::wire::{Coverage, Level};
 use tokio::sync::watch;
 
 use super::truth::Truth;
-use super::{PATIENCE, Running, await_that, options, runtime, spot, turn};
+use super::{PATIENCE, Running, await_that, open, options, runtime, spot, turn};
 
 /// Our client on a thread of its own.
 pub(crate) struct Client {
@@ -51,7 +50,6 @@ impl Client {
     }
 
     pub(crate) fn of(venue: &str, symbol: &str, endpoint: Endpoint, skew: SkewRule) -> Self {
-        let dialect = Dialect::named(venue).unwrap();
         let of = Subscription {
             symbol: symbol.into(),
             instrument: InstrumentId(0),
@@ -59,9 +57,13 @@ impl Client {
             digits: None,
             channels: vec![Channel::Trade, Channel::Quote, Channel::Book],
         };
+        Self::keep(Dialect::named(venue).unwrap(), vec![of], endpoint, skew)
+    }
+
+    pub(crate) fn keep(dialect: &'static Dialect, of: Vec<Subscription>, endpoint: Endpoint, skew: SkewRule) -> Self {
         let metrics = Arc::new(Metrics::new("chaos"));
         let limits = IngestLimits { skew, snapshot_every_ns: 200_000_000, ..IngestLimits::default() };
-        let (mut ingest, door) = Ingest::new(dialect, vec![of], limits, Arc::clone(&metrics), clock::now()).unwrap();
+        let (mut ingest, door) = Ingest::new(dialect, of, limits, Arc::clone(&metrics), clock::now()).unwrap();
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {
             // The day is shorter than the recorded one; so are the waits.
@@ -183,7 +185,7 @@ fn seconds() -> f64 {
 fn nothing_is_lost_that_must_not_be() {
     let Some(files) = spot() else { return };
     let _turn = turn();
-    let tape = Arc::new(Tape::open(&files).unwrap());
+    let tape = Arc::new(open("binance-spot", &files).unwrap());
     assert_eq!(tape.frames.len(), 41_249 + 58_325);
     let truth = Truth::of(&tape);
     let length = tape.frames.last().unwrap().ts.since(tape.frames[0].ts) as f64 / 1e9;
@@ -281,7 +283,7 @@ fn nothing_is_lost_that_must_not_be() {
 fn without_faults_every_frame_arrives() {
     let Some(files) = spot() else { return };
     let _turn = turn();
-    let tape = Arc::new(Tape::open(&files[..1]).unwrap());
+    let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
     let truth = Truth::of(&tape);
     let running = Running::start("binance-spot", Arc::clone(&tape), options(Pace::Max, "", 0));
     let client = Client::start(running.port(), SkewRule::Ignore);

@@ -8,18 +8,17 @@ use starling_connect::lane::LaneLimits;
 use starling_connect::metrics::Counter;
 use starling_connect::socket::{Endpoint, Trust};
 use starling_connect::venue::server::Pace;
-use starling_connect::venue::tape::Tape;
 use starling_connect::watch::SkewRule;
 use starling_core::fixed::Qty;
 
 use super::chaos::{Client, best, read};
 use super::truth::Truth;
-use super::{Running, await_that, options, recordings, turn};
+use super::{Running, await_that, open, options, recordings, turn};
 
 fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
     let Some(folder) = recordings() else { return };
     let _turn = turn();
-    let tape = Arc::new(Tape::open(&[folder.join(file)]).unwrap());
+    let tape = Arc::new(open(venue, &[folder.join(file)]).unwrap());
     let truth = Truth::of(&tape);
     assert_eq!([truth.trades.len(), truth.quotes.len()], [trades, quotes]);
     let running = Running::start(venue, Arc::clone(&tape), options(Pace::Max, "", 0));

@@ -12,20 +12,19 @@ use starling_connect::metrics::{Counter, Metrics};
 use starling_connect::socket::oversee;
 use starling_connect::venue::faults::Fault;
 use starling_connect::venue::server::Pace;
-use starling_connect::venue::tape::Tape;
 use starling_connect::watch::SkewRule;
 use starling_core::fixed::{Price, Qty};
 use starling_market::wire::Coverage;
 
 use super::chaos::{Client, best};
 use super::truth::Truth;
-use super::{Running, options, runtime, spot, turn};
+use super::{Running, open, options, runtime, spot, turn};
 
 #[test]
 fn the_second_line_takes_over_and_nothing_is_doubled_or_lost() {
     let Some(files) = spot() else { return };
     let _turn = turn();
-    let tape = Arc::new(Tape::open(&files[..1]).unwrap());
+    let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
     let truth = Truth::of(&tape);
     // 324 recorded seconds in 16: 2,500 frames a second, and a stall stays within what the server keeps for a client.
     let pace = Pace::Times(20.0);

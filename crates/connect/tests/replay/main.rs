@@ -1,4 +1,4 @@
-//! The replay server and our client over real sockets, on the recorded Binance streams.
+//! The replay server and our client over real sockets, on recorded streams.
 //!
 //! The recordings are read from the folder that STARLING_DATA names (default: `../shared/data` beside the checkout).
 //! Without it the tests say so and pass; with STARLING_DATA set and the folder absent they fail.
@@ -10,6 +10,7 @@ mod futures;
 mod group;
 mod peers;
 mod rest;
+mod served;
 mod truth;
 mod venues;
 
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use starling_connect::venue::faults::FaultSpec;
 use starling_connect::venue::profile::Profile;
 use starling_connect::venue::server::{Pace, ServeOptions, Server};
-use starling_connect::venue::tape::Tape;
+use starling_connect::venue::tape::{Tape, TapeError};
 
 /// The folder of recordings, or nothing where this checkout has none.
 fn recordings() -> Option<PathBuf> {
@@ -61,10 +62,14 @@ fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+fn open(profile: &str, files: &[PathBuf]) -> Result<Tape, TapeError> {
+    Tape::open(Profile::named(profile).unwrap(), files)
+}
+
 fn options(pace: Pace, faults: &str, seed: u64) -> ServeOptions {
     let faults: FaultSpec = faults.parse().unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    ServeOptions { listen, pace, faults, seed, at_once: false, repeat: false }
+    ServeOptions { listen, pace, faults, seed, start_at: 1, repeat: false }
 }
 
 /// A server on a thread of its own, so that it and a client do not share a scheduler.

@@ -7,7 +7,6 @@ use starling_connect::metrics::Counter;
 use starling_connect::rest::{RestError, get};
 use starling_connect::socket::{Endpoint, SocketError, Trust};
 use starling_connect::venue::server::Pace;
-use starling_connect::venue::tape::Tape;
 use starling_connect::watch::SkewRule;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -15,7 +14,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::chaos::Client;
-use super::{Running, await_that, options, runtime, spot};
+use super::{Running, await_that, open, options, runtime, spot};
 
 fn ask(running: &Running, path: &str) -> Result<Value, RestError> {
     let base = format!("http://127.0.0.1:{}", running.port());
@@ -35,7 +34,7 @@ fn code(result: Result<Value, RestError>) -> (u16, i64) {
 #[test]
 fn answers_before_anything_is_played() {
     let Some(files) = spot() else { return };
-    let tape = Arc::new(Tape::open(&files[..1]).unwrap());
+    let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
     let running = Running::start("binance-spot", tape, options(Pace::Max, "", 0));
     assert_eq!(ask(&running, "/api/v3/ping").unwrap(), serde_json::json!({}));
     assert_eq!(ask(&running, "/api/v3/time").unwrap()["serverTime"], 1_723_161_253_937_u64);
@@ -56,7 +55,7 @@ fn answers_before_anything_is_played() {
 #[test]
 fn the_weight_limit_is_the_venues() {
     let Some(files) = spot() else { return };
-    let tape = Arc::new(Tape::open(&files[..1]).unwrap());
+    let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
     let running = Running::start("binance-spot", tape, options(Pace::Max, "", 0));
     // 250 of 6,000 each; a minute may begin in between, so a few more are tried.
     let limited = (0..50).find_map(|_| ask(&running, "/api/v3/depth?symbol=BTCUSDT&limit=5000").err()).unwrap();

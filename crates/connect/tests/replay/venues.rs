@@ -26,7 +26,7 @@ use super::recordings;
 const SECOND: u64 = 1_000_000_000;
 
 /// The frames received in a capture, with their stamps.
-fn received(folder: &Path, file: &str) -> Vec<(UnixNanos, Vec<u8>)> {
+pub(super) fn received(folder: &Path, file: &str) -> Vec<(UnixNanos, Vec<u8>)> {
     let packed = std::fs::read(folder.join(file)).unwrap();
     let mut text = Vec::new();
     flate2::read::MultiGzDecoder::new(&packed[..]).read_to_end(&mut text).unwrap();
@@ -49,22 +49,22 @@ fn sample(folder: &Path, file: &str) -> Vec<u8> {
 }
 
 /// A dialect as another time had it.
-fn with(name: &str, change: impl FnOnce(&mut Dialect)) -> &'static Dialect {
+pub(super) fn with(name: &str, change: impl FnOnce(&mut Dialect)) -> &'static Dialect {
     let mut dialect = *Dialect::named(name).unwrap();
     change(&mut dialect);
     Box::leak(Box::new(dialect))
 }
 
 /// One connection, without a socket.
-struct Line {
+pub(super) struct Line {
     session: Session,
-    ingest: Ingest,
-    lane: LaneReader,
+    pub(super) ingest: Ingest,
+    pub(super) lane: LaneReader,
     sent: Vec<String>,
     now: UnixNanos,
 }
 
-fn of(symbol: &str, at: usize, digits: Option<(u8, u8)>, channels: &[Channel]) -> Subscription {
+pub(super) fn of(symbol: &str, at: usize, digits: Option<(u8, u8)>, channels: &[Channel]) -> Subscription {
     Subscription {
         symbol: symbol.into(),
         instrument: InstrumentId::from(at),
@@ -75,7 +75,7 @@ fn of(symbol: &str, at: usize, digits: Option<(u8, u8)>, channels: &[Channel]) -
 }
 
 impl Line {
-    fn open(dialect: &'static Dialect, of: Vec<Subscription>, now: UnixNanos) -> Self {
+    pub(super) fn open(dialect: &'static Dialect, of: Vec<Subscription>, now: UnixNanos) -> Self {
         let limits = IngestLimits { skew: SkewRule::Ignore, ..IngestLimits::default() };
         let (mut ingest, door) = Ingest::new(dialect, of, limits, Arc::new(Metrics::new(dialect.name)), now).unwrap();
         let lane = door.subscribe(LaneLimits { ring_max: 1 << 16, ..LaneLimits::default() }).unwrap();
@@ -112,7 +112,7 @@ impl Line {
         }
     }
 
-    fn hear(&mut self, frame: impl AsRef<[u8]>, now: UnixNanos) -> FrameKind {
+    pub(super) fn hear(&mut self, frame: impl AsRef<[u8]>, now: UnixNanos) -> FrameKind {
         self.session.heard(now);
         let kind = self.ingest.frame(frame.as_ref(), now);
         match kind {
@@ -161,7 +161,7 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()
 }
 
-const OKX: [(&str, u8); 3] = [("BTC-USD-220527", 1), ("UNI-USD-SWAP", 3), ("BTC-USDT", 1)];
+pub(super) const OKX: [(&str, u8); 3] = [("BTC-USD-220527", 1), ("UNI-USD-SWAP", 3), ("BTC-USDT", 1)];
 
 fn okx(dialect: &'static Dialect, now: UnixNanos) -> Line {
     let channels = [Channel::Quote, Channel::Trade, Channel::Book];
@@ -246,21 +246,22 @@ fn an_okx_book_with_a_gap_is_subscribed_to_anew() {
     assert_eq!(line.renewals(later), []);
 }
 
+/// The decimals of Kraken's pairs as the wire of 2021 writes them: often more than the venue's list of pairs says.
+pub(super) fn kraken_digits(frames: &[(UnixNanos, Vec<u8>)]) -> BTreeMap<String, (u8, u8)> {
+    let decimals = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len() as u8);
+    let digits = |message: serde_json::Value| {
+        let ask = message[1]["as"][0].as_array()?;
+        Some((message[3].as_str()?.to_owned(), (decimals(ask[0].as_str()?), decimals(ask[1].as_str()?))))
+    };
+    frames.iter().filter_map(|(_, frame)| digits(serde_json::from_slice(frame).unwrap())).collect()
+}
+
 /// Ten books of a thousand levels, with the decimals of their pairs: 4,269 checksums.
 #[test]
 fn kraken_books_of_2021() {
     let Some(folder) = recordings() else { return };
     let frames = received(&folder, "cryptofeed_KRAKEN.ws.50.0.gz");
-    // As the wire writes them: in those days often with more decimals than the venue's list of pairs says.
-    let decimals = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len() as u8);
-    let pairs: BTreeMap<String, (u8, u8)> = frames
-        .iter()
-        .map(|(_, frame)| serde_json::from_slice::<serde_json::Value>(frame).unwrap())
-        .filter_map(|message| {
-            let ask = message[1]["as"][0].as_array()?;
-            Some((message[3].as_str()?.to_owned(), (decimals(ask[0].as_str()?), decimals(ask[1].as_str()?))))
-        })
-        .collect();
+    let pairs = kraken_digits(&frames);
     let names = [
         "WAVES/EUR",
         "XMR/USD",

@@ -1,4 +1,4 @@
-//! From a file to its end: a million bars of CSV, and runs like the conformance runs C1 and C3.
+//! From a file to its end: a million bars of CSV, a million quotes of a store, and runs like the conformance runs C1 and C3.
 //!
 //! The files are written once per measurement to the temporary folder, are in the page cache when they are read, and are
 //! removed with the measurement.
@@ -65,7 +65,20 @@ pub(super) fn workloads(scale: Scale) -> Vec<Workload> {
             .told_in(Unit::Milliseconds)
             .held_to(None, Some(50.0), None)
     };
-    vec![csv, run("like C1", C1_BARS * 4, like_c1), run("like C3", C3_BARS * 4, like_c3)]
+    let mut all = vec![csv, run("like C1", C1_BARS * 4, like_c1), run("like C3", C3_BARS * 4, like_c3)];
+    #[cfg(feature = "parquet")]
+    all.push(
+        Workload::new(
+            "market_data_throughput",
+            "Parquet scan",
+            format!("{rows} quotes"),
+            (rows as u64, "quotes"),
+            move || scan(rows),
+        )
+        .told_in(Unit::PerSecond)
+        .held_to(None, Some(2e7), None),
+    );
+    all
 }
 
 /// Bars as text, the stamp under `name`.
@@ -134,6 +147,35 @@ fn csv(rows: usize) -> Result<Prepared, BenchError> {
         }
     };
     Ok(Prepared { work: Box::new(work), expected: Some(expected) })
+}
+
+/// All columns of the quotes of a store, on one core. The answer is their number and the sum of the bids.
+#[cfg(feature = "parquet")]
+fn scan(rows: usize) -> Result<Prepared, BenchError> {
+    use starling_core::UnixNanos;
+
+    use crate::data::store::{Existing, Store, StoreKind, StoreWriter};
+
+    let quotes = series::quotes(rows, 43);
+    let bid = |event: &Event| if let Event::Quote(quote) = event { quote.bid.units() } else { 0 };
+    let expected = quotes.iter().map(|event| i128::from(bid(event))).sum::<i128>() + rows as i128;
+    let folder = Folder::new()?;
+    let store = Store::new(folder.path());
+    let mut writer = StoreWriter::new(&store, StoreKind::Quotes, "X.SIM", Existing::Refuse);
+    quotes.iter().try_for_each(|quote| writer.push(quote)).map_err(RunError::from)?;
+    writer.finish().map_err(RunError::from)?;
+    let work = move || {
+        let _kept = &folder;
+        let range = UnixNanos::EPOCH..UnixNanos::MAX;
+        let mut scan = store.scan(&StoreKind::Quotes, "X.SIM", range, &[]).map_err(RunError::from)?;
+        let mut answer = 0;
+        while let Some(columns) = scan.next_rows().map_err(RunError::from)? {
+            let bids = columns.column("bid").unwrap_or_default();
+            answer += bids.iter().map(|bid| i128::from(*bid)).sum::<i128>() + bids.len() as i128;
+        }
+        Ok(answer as f64)
+    };
+    Ok(Prepared { work: Box::new(work), expected: Some(expected as f64) })
 }
 
 /// A configuration run from its file to its record; the answer is the number of events.

@@ -1,8 +1,10 @@
-//! Tick parsing: one real message of Binance spot after another, to fixed point, single and in tens to thousands.
+//! Tick parsing: one real message of a venue after another, to fixed point, single and in tens to thousands.
 //!
-//! The frames beside this file are of the capture of 2024-08-08; depth20 is the top of its book in the shape of the
+//! Binance's frames beside this file are of the capture of 2024-08-08; depth20 is the top of its book in the shape of the
 //! `@depth20` stream. The answer is the sum of all prices and quantities, which serde_json and the text parser of fixed
-//! point make apart. The same frames through serde_json are measured beside, as the peer that a Rust engine would take.
+//! point make apart. The same frames through serde_json are measured beside, as the peer that a Rust engine would take. The other venues have
+//! one trade each, of captures (OKX, Coinbase, Hyperliquid) or of their documents, whose sums were made with Python's
+//! decimals.
 
 use std::hint::black_box;
 
@@ -10,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use starling_core::{Price, Qty};
-use starling_market::wire::{Batch, Feed, Level, Update};
+use starling_market::wire::{Batch, Connection, Feed, Level, Update};
 
 use super::{BenchError, Prepared, Workload};
 
@@ -54,6 +56,68 @@ const MESSAGES: [Message; 4] = [
     },
 ];
 
+/// A message of another venue: its name, its feed, what the connection heard before, its frame, and the sum of its prices
+/// and quantities in units of 1e-9.
+struct Other {
+    name: &'static str,
+    feed: &'static str,
+    before: Option<&'static str>,
+    frame: &'static str,
+    sum: f64,
+}
+
+const OTHERS: [Other; 7] = [
+    Other {
+        name: "Alpaca trade",
+        feed: "alpaca",
+        before: None,
+        frame: include_str!("wire/alpaca_trade.json"),
+        sum: 127_550_000_000.0,
+    },
+    Other {
+        name: "Bitfinex trade",
+        feed: "bitfinex",
+        before: Some(r#"{"event":"subscribed","channel":"trades","chanId":17470,"symbol":"tBTCUSD","pair":"BTCUSD"}"#),
+        frame: include_str!("wire/bitfinex_trade.json"),
+        sum: 7_245_305_000_000.0,
+    },
+    Other {
+        name: "Bybit trade",
+        feed: "bybit",
+        before: None,
+        frame: include_str!("wire/bybit_trade.json"),
+        sum: 27_451_010_000_000.0,
+    },
+    Other {
+        name: "Coinbase match",
+        feed: "coinbase",
+        before: None,
+        frame: include_str!("wire/coinbase_match.json"),
+        sum: 985_000_013_050.0,
+    },
+    Other {
+        name: "Hyperliquid trade",
+        feed: "hyperliquid",
+        before: None,
+        frame: include_str!("wire/hyperliquid_trade.json"),
+        sum: 105_056_022_220_000.0,
+    },
+    Other {
+        name: "Kraken two trades",
+        feed: "kraken",
+        before: None,
+        frame: include_str!("wire/kraken_trades.json"),
+        sum: 211_854_700_400_850.0,
+    },
+    Other {
+        name: "OKX trade",
+        feed: "okx",
+        before: None,
+        frame: include_str!("wire/okx_trade.json"),
+        sum: 30_236_000_200_000.0,
+    },
+];
+
 pub(super) fn workloads() -> Vec<Workload> {
     let suite = "market_data_throughput";
     let ours = MESSAGES.into_iter().flat_map(move |message| {
@@ -71,7 +135,31 @@ pub(super) fn workloads() -> Vec<Workload> {
             by_peer(frame, peer)
         })
     });
-    ours.chain(peers).collect()
+    let others = OTHERS.into_iter().map(move |other| {
+        let parameters = format!("{} x 1000", other.name);
+        Workload::new(suite, "tick parsing", parameters, (1_000, "messages"), move || others(&other))
+    });
+    ours.chain(others).chain(peers).collect()
+}
+
+fn others(other: &Other) -> Result<Prepared, BenchError> {
+    let Other { name, feed, before, frame, sum } = *other;
+    let input = |error: &dyn std::fmt::Display| BenchError::Input(format!("{name}: {error}"));
+    let mut connection = Connection::new(Feed::named(feed).ok_or_else(|| input(&"no such feed"))?);
+    let mut batch = Batch::new();
+    if let Some(said) = before {
+        connection.decode(said.as_bytes(), &mut batch).map_err(|error| input(&error))?;
+    }
+    let work = move || {
+        let mut sum = 0;
+        for _ in 0..1_000 {
+            let read = connection.decode(black_box(frame.as_bytes()), &mut batch);
+            read.map_err(|error| BenchError::Input(format!("{name}: {error}")))?;
+            sum += total(&batch);
+        }
+        Ok(sum as f64)
+    };
+    Ok(Prepared { work: Box::new(work), expected: Some(sum * 1_000.0) })
 }
 
 fn ours(frame: &'static str, count: usize) -> Result<Prepared, BenchError> {

@@ -10,6 +10,7 @@
 //!
 //! What it deliberately does not do: index, compact, or know what a symbol is.
 
+mod check;
 mod columns;
 mod delta;
 mod import;
@@ -23,6 +24,7 @@ use starling_core::UnixNanos;
 
 use super::error::DataError;
 
+pub use check::PartCheck;
 pub use columns::{Columns, StoreKind};
 pub use delta::{Action, Delta, deltas_of};
 pub use import::{StoreImport, import_orders, import_to_store};

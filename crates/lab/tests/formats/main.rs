@@ -7,6 +7,7 @@
 
 mod captures;
 mod dbn;
+mod dbn_book;
 mod store;
 
 use std::path::{Path, PathBuf};

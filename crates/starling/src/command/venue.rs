@@ -30,7 +30,8 @@ enum Action {
 /// Serve a venue.
 #[derive(Debug, Args)]
 struct Serve {
-    /// The venue: binance-spot, binance-usdm or binance-coinm.
+    /// The venue: binance-spot, binance-usdm, binance-coinm, bitfinex, bybit-spot, bybit-linear, bybit-inverse, coinbase,
+    /// hyperliquid, kraken or okx.
     #[arg(long, default_value = "binance-spot")]
     profile: String,
     /// The recording: a frame file, lines of `nanoseconds text`, or a cryptofeed file, also .gz. Several follow one another.
@@ -55,8 +56,11 @@ struct Serve {
     #[arg(long)]
     fault_log: Option<PathBuf>,
     /// Start at once instead of with the first subscription.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "subscriptions")]
     at_once: bool,
+    /// Start once so many streams are subscribed to, by all clients together.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    subscriptions: usize,
     /// Begin anew at the end.
     #[arg(long, conflicts_with = "until_end")]
     repeat: bool,
@@ -80,12 +84,12 @@ impl Serve {
             let names: Vec<&str> = PROFILES.iter().map(|p| p.name).collect();
             Failure::usage(format!("there is no profile `{}`; there is {}", self.profile, names.join(", ")))
         })?;
-        let tape = Tape::open(&self.replay).map_err(Failure::usage)?;
+        let tape = Tape::open(profile, &self.replay).map_err(Failure::usage)?;
         let told = format!(
             "{} frames of {} in {} streams",
             grouped(tape.frames.len() as u64),
-            tape.symbols.join(", "),
-            tape.streams.len()
+            tape.names.symbols.join(", "),
+            tape.names.streams.len()
         );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| Failure::run(format!("no runtime: {e}")))?;
@@ -99,7 +103,7 @@ impl Serve {
             pace: self.speed,
             faults: self.faults,
             seed: self.seed,
-            at_once: self.at_once,
+            start_at: if self.at_once { 0 } else { self.subscriptions },
             repeat: self.repeat,
         };
         let server = Server::start(profile, tape, options).await.map_err(|e| {
@@ -107,8 +111,10 @@ impl Serve {
         })?;
         let address = server.address();
         say(format_args!("{told}"));
-        say(format_args!("  streams  ws://{address}/ws and ws://{address}/stream"));
-        say(format_args!("  REST     http://{address}{}", profile.rest));
+        say(format_args!("  streams  ws://{address}{}", profile.dialect().stream_path));
+        if let Some(rest) = profile.rest {
+            say(format_args!("  REST     http://{address}{}", rest.base));
+        }
         if json {
             put(json!({ "address": address.to_string(), "profile": profile.name }))?;
         }

@@ -33,6 +33,10 @@ fn a_capture_becomes_frames_that_are_checked_and_mended() {
     for word in ["disorder", "block 0 frame 4", "silence", "longest pause of connection 0: 45375.0 ms"] {
         assert!(said.stderr.contains(word), "{word}: {}", said.stderr);
     }
+    assert_eq!(scene.run(&["data", "check", "out/x.frames", "--silence", "46s"]).code, 0);
+    let said = scene.run(&["data", "check", "out/x.frames", "--silence", "45s"]);
+    assert_eq!(said.code, 1, "the pause is 45.375 s long");
+    assert!(said.stderr.contains("fail    connection 0  silence"), "{}", said.stderr);
 
     let mut bytes = scene.read("out/x.frames");
     bytes.extend(b"FBLK and then the power went");
@@ -89,4 +93,62 @@ fn a_store_is_filled_once_and_written_out_in_every_format() {
     assert_eq!(scene.run(&["data", "inspect", "out"]).code, 2, "no such folder");
     let left: Vec<String> = scene.files().into_iter().filter(|f| f.ends_with(".part")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Quotes of every second from midnight on, a hundred before and after a minute of silence in which the price jumps by a
+/// hundred of its usual steps; and one quote two days later.
+fn quotes() -> String {
+    let mut text = "ts,bid,ask,bid_size,ask_size\n".to_owned();
+    let row = |second: u64, cents: u64| {
+        let (ts, bid, ask) = (1_704_153_600 + second, 10_000 + cents, 10_002 + cents);
+        format!("{ts},{}.{:02},{}.{:02},1,1\n", bid / 100, bid % 100, ask / 100, ask % 100)
+    };
+    text.extend((0..100).map(|n| row(n, n % 2)));
+    text.extend((100..200).map(|n| row(60 + n, 100 + n % 2)));
+    text + &row(2 * 86_400, 100)
+}
+
+#[test]
+fn a_store_is_checked_against_thresholds() {
+    let scene = Scene::new();
+    scene.write("quotes.csv", quotes());
+    let import = ["data", "import", "quotes.csv", "store", "--instrument", "AAA.SIM", "--ts-unit", "s"];
+    assert_eq!(scene.run(&import).code, 0);
+    let check = |more: &[&str]| scene.run(&[&["data", "check", "store"], more].concat());
+    let said = check(&[]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for words in ["quotes AAA.SIM: 201 rows in 2 days", "note    outlier", "note    missing_day", "2024-01-03"] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    let said = check(&["--json"]).json();
+    let counts = |said: &serde_json::Value| {
+        let found = said["parts"][0]["findings"].as_array().unwrap().iter();
+        found.map(|f| (f["fault"].as_str().unwrap().to_owned(), f["count"].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(said["clean"], true);
+    let named = |name: &str| (name.to_owned(), 1);
+    assert_eq!(counts(&said), [named("gap"), named("outlier"), named("missing_day")], "only the days apart are a gap");
+
+    // The jump is 100 steps of one cent in 100: some 67 robust standard deviations.
+    assert_eq!(check(&["--outlier-sigma", "70"]).code, 0);
+    let said = check(&["--outlier-sigma", "60", "--json"]);
+    assert_eq!((said.code, &said.json()["clean"]), (1, &false.into()));
+    let outlier = &said.json()["parts"][0]["findings"][1];
+    assert_eq!((&outlier["effect"], &outlier["at"][0]), (&"fail".into(), &1_704_153_760_000_000_000_u64.into()));
+    assert!(said.stderr.contains("1 of 1 parts have faults"), "{}", said.stderr);
+
+    let said = check(&["--silence", "60s"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("fail    gap") && said.stderr.contains("2024-01-02T00:02:40Z"), "{}", said.stderr);
+    let said = check(&["--silence", "60s", "--json"]).json();
+    assert_eq!(said["parts"][0]["findings"][0]["count"], 2);
+    assert_eq!(check(&["--silence", "48h"]).code, 0);
+    for wrong in [["--silence", "0s"], ["--silence", "60"], ["--outlier-sigma", "-1"], ["--outlier-sigma", "NaN"]] {
+        assert_eq!(check(&wrong).code, 2, "{wrong:?}");
+    }
+    // What a file does not hold, no check finds well.
+    scene.write("store/quotes/AAA.SIM/2024-01-03.parquet", "no Parquet");
+    let said = check(&[]);
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("2024-01-03.parquet"), "{}", said.stderr);
 }

@@ -79,10 +79,14 @@ pub(super) fn inspect(path: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks a frame file: damage is an error, a torn tail a failed check; the rest are notes.
-pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
-    let report = frames::report(path, SILENCE_NS_MIN).map_err(|error| failure(&error))?;
-    let clean = report.torn.is_none();
+/// Checks a frame file: damage is an error, a torn tail a failed check, and so is a pause longer than `silence_ns`, where
+/// that is given; the rest are notes.
+pub(super) fn check(path: &Path, silence_ns: Option<u64>, json: bool) -> Result<(), Failure> {
+    let silence_ns_max = silence_ns.unwrap_or(SILENCE_NS_MIN);
+    let report = frames::report(path, silence_ns_max).map_err(|error| failure(&error))?;
+    let silences: u64 = report.connections.values().map(|connection| connection.silences).sum();
+    let silent = silence_ns.is_some() && silences > 0;
+    let clean = report.torn.is_none() && !silent;
     if json {
         let mut object = serde_json::to_value(&report).expect("a report is plain data");
         object["clean"] = clean.into();
@@ -91,7 +95,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
         show(&report);
         for (number, c) in &report.connections {
             let at = |place: Option<frames::FramePlace>| place.map_or_else(String::new, |place| place.to_string());
-            let seconds = SILENCE_NS_MIN / SECOND;
+            let seconds = silence_ns_max as f64 / SECOND as f64;
             let found = [
                 ("disorder", c.disorder, at(c.first_disorder), "stamped before the frame above".to_owned()),
                 ("duplicate", c.duplicates, at(c.first_duplicate), "the payload of the frame above".to_owned()),
@@ -99,7 +103,10 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
             ];
             for (name, count, first, meaning) in found.into_iter().filter(|(_, count, ..)| *count > 0) {
                 let count = output::grouped(count);
-                say(format_args!("  note    connection {number}  {name:<9}  {count:>6}  {meaning} (first {first})"));
+                let effect = if silent && name == "silence" { "fail" } else { "note" };
+                say(format_args!(
+                    "  {effect}    connection {number}  {name:<9}  {count:>6}  {meaning} (first {first})"
+                ));
             }
             if let Some(place) = c.silence_at {
                 let longest = c.silence_ns_max as f64 / MILLISECOND as f64;
@@ -107,12 +114,13 @@ pub(super) fn check(path: &Path, json: bool) -> Result<(), Failure> {
             }
         }
     }
-    match clean {
-        true => Ok(()),
-        false => {
-            let path = path.display();
-            Err(Failure::run(format!("{path}: its tail is torn; `starling data recover {path}` cuts it off")))
+    let path = path.display();
+    match (report.torn.is_some(), silent) {
+        (true, _) => Err(Failure::run(format!("{path}: its tail is torn; `starling data recover {path}` cuts it off"))),
+        (false, true) => {
+            Err(Failure::run(format!("{path}: {} pauses are longer than --silence", output::grouped(silences))))
         }
+        (false, false) => Ok(()),
     }
 }
 

@@ -1,18 +1,22 @@
-//! Stores on the command line: filled, looked at, and written out in part.
+//! Stores on the command line: filled, looked at, checked, and written out in part.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use starling_core::time::{DAY, HOUR, MINUTE, SECOND};
 use starling_core::{BarSeriesId, InstrumentId, UnixNanos};
 use starling_lab::data::frames::{is_frames, open_frames};
 use starling_lab::data::store::{
-    Existing, Normalising, ScanFeed, Store, StoreImport, StoreKind, import_frames, import_orders, import_to_store,
+    Existing, Normalising, PartCheck, ScanFeed, Store, StoreImport, StoreKind, import_frames, import_orders,
+    import_to_store,
 };
 use starling_lab::data::{DataError, DataSpec, DbnOptions, open_dbn, write_feed};
 use starling_market::dbn::Schema;
+use starling_market::quality::{Fault, PLACES_MAX, Policy};
 use starling_market::wire::{FEEDS, Feed};
 
+use super::check::{Effect, Finding, Thresholds, fails, finding, settings, show_findings};
 use super::{Alone, Import, failure, moment, show_sources};
 use crate::command::output;
 use crate::terminal::{Failure, Progress, put, say};
@@ -204,6 +208,86 @@ pub(super) fn inspect(folder: &Path, json: bool) -> Result<(), Failure> {
         say(format_args!("{kind:<wide$}  {instrument}  {days} days, {} to {}", moment(*first), moment(*last)));
     }
     Ok(())
+}
+
+/// What was found in a part of a store.
+#[derive(Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    part: PartCheck,
+    findings: Vec<Finding>,
+}
+
+/// What a check says of a part.
+fn findings(part: &PartCheck, thresholds: Thresholds) -> Vec<Finding> {
+    let effect = |fault: Fault| match fault.row().default {
+        Policy::Refuse => Effect::Refuse,
+        Policy::DropAndCount => Effect::Drop,
+        Policy::AcceptAndCount => Effect::Note,
+    };
+    let mut findings: Vec<Finding> =
+        part.report.faults.iter().map(|found| finding(found, effect(found.fault), thresholds)).collect();
+    if !part.missing.is_empty() {
+        findings.push(Finding {
+            fault: "missing_day",
+            effect: Effect::Note,
+            count: part.missing.len() as u64,
+            meaning: "No file of a day between the first and the last.",
+            first: None,
+            at: part.missing.iter().copied().take(PLACES_MAX).collect(),
+        });
+    }
+    findings
+}
+
+/// Checks every kind of every instrument of a store; a part that cannot be read does not hide the next.
+pub(super) fn check(folder: &Path, thresholds: Thresholds, json: bool) -> Result<(), Failure> {
+    let store = Store::new(folder);
+    let fail = |error: DataError| failure(&error);
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    let progress = Progress::start(json);
+    let mut tell = |rows, ts| progress.tell(rows, ts);
+    for kind in store.kinds().map_err(fail)? {
+        let interval = if let StoreKind::Bars(interval) = &kind { Some(interval.as_str()) } else { None };
+        for instrument in store.instruments(&kind).map_err(fail)? {
+            match store.check(&kind, &instrument, settings(interval, thresholds), &mut tell) {
+                Ok(part) => done.push(Checked { findings: findings(&part, thresholds), part }),
+                Err(error @ DataError::Interrupted { .. }) => return Err(failure(&error)),
+                Err(error) => failures.push(failure(&error).message),
+            }
+        }
+    }
+    drop(progress);
+    if done.is_empty() && failures.is_empty() {
+        let folder = folder.display();
+        return Err(Failure::usage(format!("{folder}: is no store; `starling data import FILE {folder}` makes one")));
+    }
+    if !json {
+        for Checked { part, findings } in &done {
+            let [rows, days] = [part.report.events, part.days as u64].map(output::grouped);
+            let ends = [part.first, part.last].map(|ts| ts.map_or_else(|| "-".to_owned(), moment));
+            let (kind, instrument) = (&part.kind, &part.instrument);
+            say(format_args!("{kind} {instrument}: {rows} rows in {days} days, {} to {}", ends[0], ends[1]));
+            show_findings(findings, part.report.skew.as_ref());
+            if findings.is_empty() {
+                say(format_args!("  clean"));
+            }
+        }
+    }
+    if !failures.is_empty() {
+        return Err(Failure::usage(failures.join("\n")));
+    }
+    let failed = done.iter().filter(|checked| fails(&checked.findings)).count();
+    if json {
+        put(serde_json::json!({ "clean": failed == 0, "parts": done }))?;
+    }
+    match failed {
+        0 => Ok(()),
+        n => Err(Failure::run(format!(
+            "{n} of {} parts have faults that a run refuses or a threshold rules out",
+            done.len()
+        ))),
+    }
 }
 
 /// Write a part of a store to a file.

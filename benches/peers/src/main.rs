@@ -1,9 +1,9 @@
-//! Nanoseconds a message: our decoders and serde_json (typed structs, decimals to fixed point) on the same real bytes.
+//! Nanoseconds a message: our decoders, serde_json and sonic-rs (typed structs, decimals to fixed point) on the same real
+//! bytes.
 //!
-//! `cargo run --release -p starling-market --example wire_speed -- FILE` reads frames, one a line, as
-//! `scripts/wire_speed.py` writes them, and prints `library name nanoseconds` lines: the median of rounds.
-
-#![expect(clippy::print_stdout, reason = "the figures are the output")]
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- FILE` reads frames, one a line, as
+//! `scripts/wire_speed.py` writes them, and prints `library name nanoseconds` lines: the median of rounds. sonic-rs uses
+//! the vector instructions it was compiled with: `RUSTFLAGS="-C target-cpu=native"` gives it (and us) all of them.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -78,29 +78,37 @@ fn median(frames: &[&[u8]], mut work: impl FnMut(&[u8])) -> f64 {
     rounds[ROUNDS / 2]
 }
 
-fn serde(kind: &str, frame: &[u8]) {
-    match kind {
-        "trade" => {
-            let m: Combined<Trade<'_>> = serde_json::from_slice(frame).expect("a trade");
-            let d = m.data;
-            black_box((m.stream, d.s, d.t, d.p, d.q, d.stamp, d.m));
+/// What one of the libraries does: to typed structs, from text that is checked to be UTF-8.
+macro_rules! decoder {
+    ($name:ident, $from_slice:path) => {
+        fn $name(kind: &str, frame: &[u8]) {
+            match kind {
+                "trade" => {
+                    let m: Combined<Trade<'_>> = $from_slice(frame).expect("a trade");
+                    let d = m.data;
+                    black_box((m.stream, d.s, d.t, d.p, d.q, d.stamp, d.m));
+                }
+                "bookTicker" => {
+                    let m: Combined<Quote<'_>> = $from_slice(frame).expect("a quote");
+                    let d = m.data;
+                    black_box((m.stream, d.s, d.u, d.b, d.bid_size, d.a, d.ask_size));
+                }
+                "depth20" => {
+                    let m: Combined<Partial> = $from_slice(frame).expect("a partial depth");
+                    black_box((m.stream, m.data.last, m.data.bids.len(), m.data.asks.len()));
+                }
+                _ => {
+                    let m: Combined<Diff<'_>> = $from_slice(frame).expect("a diff");
+                    let d = m.data;
+                    black_box((m.stream, d.s, d.first, d.last, d.stamp, d.b.len(), d.a.len()));
+                }
+            }
         }
-        "bookTicker" => {
-            let m: Combined<Quote<'_>> = serde_json::from_slice(frame).expect("a quote");
-            let d = m.data;
-            black_box((m.stream, d.s, d.u, d.b, d.bid_size, d.a, d.ask_size));
-        }
-        "depth20" => {
-            let m: Combined<Partial> = serde_json::from_slice(frame).expect("a partial depth");
-            black_box((m.stream, m.data.last, m.data.bids.len(), m.data.asks.len()));
-        }
-        _ => {
-            let m: Combined<Diff<'_>> = serde_json::from_slice(frame).expect("a diff");
-            let d = m.data;
-            black_box((m.stream, d.s, d.first, d.last, d.stamp, d.b.len(), d.a.len()));
-        }
-    }
+    };
 }
+
+decoder!(by_serde_json, serde_json::from_slice);
+decoder!(by_sonic_rs, sonic_rs::from_slice);
 
 fn main() {
     let path = std::env::args().nth(1).expect("the file of frames, `kind frame` a line");
@@ -123,6 +131,7 @@ fn main() {
             black_box(&batch);
         });
         println!("starling-any-order {kind} {general:.1}");
-        println!("serde_json {kind} {:.1}", median(&frames, |frame| serde(kind, frame)));
+        println!("serde_json {kind} {:.1}", median(&frames, |frame| by_serde_json(kind, frame)));
+        println!("sonic-rs {kind} {:.1}", median(&frames, |frame| by_sonic_rs(kind, frame)));
     }
 }

@@ -5,8 +5,6 @@
 //! ends with. Beside the book stands that map (`BTreeMap`, the usual way). Without the real data it says so and does
 //! nothing.
 
-#![expect(clippy::unwrap_used, reason = "a bench that cannot read its input may panic")]
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hint::black_box;
@@ -52,7 +50,7 @@ impl SortedMaps {
     }
 }
 
-fn main() {
+pub(super) fn run() {
     let test = std::env::args().any(|argument| argument == "--test");
     let seconds = |full: f64| Duration::from_secs_f64(if test { full / 20.0 } else { full });
     let mut criterion = Criterion::default()
@@ -66,7 +64,9 @@ fn main() {
         ("spot", "binance_spot_btcusdt_raw_20240808T235414Z.gz", "0.01"),
     ] {
         let Some(stream) = read(file, tick.parse().unwrap()) else {
-            eprintln!("missing  order_book/{name}: no real data; name its folder with STARLING_DATA");
+            eprintln!(
+                "missing  market_data_throughput/book update/{name}: no real data; name its folder with STARLING_DATA"
+            );
             continue;
         };
         bench(&mut criterion, name, &stream);
@@ -99,7 +99,7 @@ fn bench(criterion: &mut Criterion, name: &str, stream: &Stream) {
     };
     assert_eq!(through_book(book.clone()).1, through_maps(maps.clone()).1, "{name}: both end with the same touch");
     let levels = stream.levels.len() as u64;
-    let mut group = criterion.benchmark_group(format!("order_book/{name}"));
+    let mut group = criterion.benchmark_group(format!("market_data_throughput/book update/{name}"));
     group.bench_function("LevelBook", |b| b.iter_custom(|n| per_level(n, levels, || through_book(book.clone()).0)));
     group.bench_function("BTreeMap", |b| b.iter_custom(|n| per_level(n, levels, || through_maps(maps.clone()).0)));
     group.finish();
