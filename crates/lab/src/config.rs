@@ -27,7 +27,7 @@ pub use account::{AccountConfig, AccountKindConfig, CostConfig, FxConfig, Positi
 pub use fault::{ConfigFault, ConfigFaults};
 pub use instrument::{InstrumentConfig, KindConfig, Template};
 pub use swarm::{
-    AgentConfig, AgentCostConfig, ConferConfig, ConsensusConfig, ProcessConfig, ProviderConfig, SwarmConfig,
+    AgentConfig, AgentCostConfig, AutoscaleConfig, ConferConfig, ConsensusConfig, ProcessConfig, ProviderConfig, SwarmConfig,
     TopologyConfig, TransportConfig,
 };
 pub use venue::{

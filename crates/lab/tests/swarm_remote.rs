@@ -198,8 +198,9 @@ impl Line for Barracks {
         MicroDollars(self.waits)
     }
 
-    fn tell(&mut self, progress: &Progress<'_>) {
+    fn tell(&mut self, progress: &Progress<'_>) -> Result<(), SwarmError> {
         assert!(progress.traffic.len() == self.roles.len() && progress.session > 0);
+        Ok(())
     }
 
     fn processes(&mut self) -> Vec<ProcessRecord> {

@@ -10,6 +10,7 @@ use starling_engine::strategies::parameter::{Exact, Span};
 use starling_swarm::agent::Role;
 use starling_swarm::consensus::council;
 use starling_swarm::cost::{Budget, MicroDollars, PriceTable};
+use starling_swarm::scale;
 use starling_swarm::topology::Shape;
 
 use super::StrategyEntry;
@@ -139,6 +140,12 @@ pub enum TransportConfig {
 pub struct ProcessConfig {
     /// What carries messages between them: `socket` (default) or `zenoh`, which needs a build with the feature `mesh`.
     pub transport: TransportConfig,
+    /// How many processes the agents are divided among. Default: one for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Let the time that conferences take say how many processes there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<AutoscaleConfig>,
     /// Memory that one may use, MiB; an agent that needs more dies.
     pub memory_mib: u32,
     /// Thousandths of a CPU that are accounted for; not enforced.
@@ -157,12 +164,60 @@ impl Default for ProcessConfig {
     fn default() -> Self {
         Self {
             transport: TransportConfig::Socket,
+            processes: None,
+            autoscale: None,
             memory_mib: 512,
             cpu_milli: 1_000,
             spares: 1,
             deaths_max: 5,
             patience: Span { nanos: 60_000_000_000 },
             strict: false,
+        }
+    }
+}
+
+/// A controller that divides agents among more processes while conferences take long, and among fewer while they do not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutoscaleConfig {
+    /// Fewest processes; so many there are at first.
+    pub min: u32,
+    /// Most processes. Default: one for each agent.
+    pub max: Option<u32>,
+    /// What 95 in 100 conferences should stay below.
+    pub p95: Span,
+    /// From one change to the next, by the wall's clock.
+    pub cooldown: Span,
+    /// Time constant of the smoothing.
+    pub smooth: Span,
+}
+
+impl Default for AutoscaleConfig {
+    fn default() -> Self {
+        let settings = scale::Settings::default();
+        let span = |nanos| Span { nanos };
+        Self {
+            min: 1,
+            max: None,
+            p95: span(settings.p95_target),
+            cooldown: span(settings.cooldown),
+            smooth: span(settings.smooth),
+        }
+    }
+}
+
+impl AutoscaleConfig {
+    /// The controller's settings, for a swarm of so many agents.
+    #[must_use]
+    pub fn settings(&self, agents: usize) -> scale::Settings {
+        let agents = u32::try_from(agents).unwrap_or(u32::MAX);
+        scale::Settings {
+            min: self.min.min(agents),
+            max: self.max.unwrap_or(agents).min(agents),
+            cooldown: self.cooldown.nanos,
+            smooth: self.smooth.nanos,
+            p95_target: self.p95.nanos,
+            ..scale::Settings::default()
         }
     }
 }
@@ -364,6 +419,14 @@ impl SwarmConfig {
         if self.process.patience.nanos < 1_000_000_000 {
             let message = format!("is {}, but must be 1s or more", self.process.patience);
             faults.push(("process.patience".to_owned(), message));
+        }
+        if self.process.processes == Some(0) {
+            faults.push(("process.processes".to_owned(), "is 0, but agents need at least one process".to_owned()));
+        }
+        if let Some(autoscale) = &self.process.autoscale
+            && let Err(invalid) = scale::Autoscaler::new(autoscale.settings(self.agents.len().max(1)))
+        {
+            faults.push(("process.autoscale".to_owned(), invalid.to_string()));
         }
         faults.extend(self.cost.faults());
         if self.agents.len() < 2 {

@@ -1,4 +1,4 @@
-//! `starling swarm`: a swarm run to its end, or deployed as a service, looked at and ended.
+//! `starling swarm`: a swarm run to its end, or deployed as a service, looked at, scaled and ended.
 //!
 //! Invariant: a deployed swarm is `swarm run` with a state folder; whatever ends it, nothing of it is left running.
 
@@ -17,7 +17,7 @@ use starling_lab::tearsheet::RunRecord;
 
 use super::backtest::{Job, config_failure, key_value, read_config};
 use super::output;
-use crate::swarm::control::{Folder, Hold, Request};
+use crate::swarm::control::{Answer, Folder, Hold, Request};
 use crate::swarm::overview::{Phase, Watch};
 use crate::swarm::pace::Pace;
 use crate::swarm::{self, Service};
@@ -47,6 +47,8 @@ enum Action {
     Deploy(Run),
     /// How a swarm is, or was at its end: a table of its agents.
     Status(At),
+    /// Divide a swarm's agents among another number of processes. Decisions do not depend on it.
+    Scale(Scale),
     /// End a swarm and remove its state folder.
     Destroy(At),
 }
@@ -103,6 +105,14 @@ struct At {
     state: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct Scale {
+    /// How many processes.
+    processes: u32,
+    #[command(flatten)]
+    at: At,
+}
+
 impl Swarm {
     /// Does it.
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
@@ -110,6 +120,7 @@ impl Swarm {
             Action::Run(run) => run.run(json),
             Action::Deploy(run) => run.deploy(json),
             Action::Status(at) => at.status(json),
+            Action::Scale(scale) => scale.run(json),
             Action::Destroy(at) => at.destroy(json),
         }
     }
@@ -301,6 +312,38 @@ impl At {
         }
         say(if was_live { "ended" } else { "it had ended; its state folder is removed" });
         Ok(())
+    }
+}
+
+impl Scale {
+    /// Tells the swarm, and waits until its agents sit where they should.
+    fn run(&self, json: bool) -> Result<(), Failure> {
+        let folder = Folder::new(&self.at.state);
+        let state = self.at.state.display();
+        match folder.ask(&Request::Scale { to: self.processes })? {
+            Answer::Done => {}
+            Answer::Refused(why) => return Err(Failure::usage(format!("{state}: {why}"))),
+            other @ Answer::Status(_) => return Err(Failure::run(format!("{state}: the swarm answers {other:?}"))),
+        }
+        let begun = Instant::now();
+        loop {
+            let overview = folder.status()?;
+            let is_whole = overview.agents.iter().all(|agent| agent.pid.is_some());
+            if overview.processes == self.processes && is_whole {
+                if json {
+                    return put(serde_json::to_value(&overview).expect("an overview is plain data"));
+                }
+                say(format_args!("{} agents in {} processes", overview.agents.len(), overview.processes));
+                return Ok(());
+            }
+            if !matches!(overview.phase, Phase::Starting | Phase::Running) {
+                return Err(Failure::run(format!("{state}: the swarm has ended")));
+            }
+            if begun.elapsed() > START_MAX {
+                return Err(Failure::run(format!("{state}: the swarm has not changed yet: it waits for its next bar")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

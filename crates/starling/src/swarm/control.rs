@@ -40,6 +40,11 @@ const TRY_EVERY: Duration = Duration::from_millis(20);
 pub(crate) enum Request {
     /// How are you?
     Status,
+    /// Divide the agents among so many processes.
+    Scale {
+        /// How many.
+        to: u32,
+    },
     /// End.
     Stop,
 }
@@ -233,6 +238,7 @@ fn answer(stream: UnixStream, watch: &Watch, stop: &AtomicBool) -> io::Result<()
     BufReader::new((&stream).take(REQUEST_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Status) => Answer::Status(Box::new(watch.read())),
+        Ok(Request::Scale { to }) => scale(watch, to),
         Ok(Request::Stop) => {
             stop.store(true, Ordering::Relaxed);
             Answer::Done
@@ -242,6 +248,19 @@ fn answer(stream: UnixStream, watch: &Watch, stop: &AtomicBool) -> io::Result<()
     let mut line = serde_json::to_vec(&answer).expect("an answer is plain data");
     line.push(b'\n');
     (&stream).write_all(&line)
+}
+
+fn scale(watch: &Watch, to: u32) -> Answer {
+    let overview = watch.read();
+    let agents = overview.agents.len();
+    if overview.provider != "process" {
+        return Answer::Refused("its agents are in the run's own process; run it with --provider process".to_owned());
+    }
+    if to == 0 || to as usize > agents {
+        return Answer::Refused(format!("{agents} agents can be divided among 1 to {agents} processes, not {to}"));
+    }
+    watch.want(to);
+    Answer::Done
 }
 
 #[cfg(test)]

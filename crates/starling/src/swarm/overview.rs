@@ -1,6 +1,7 @@
 //! What is known of a swarm while it runs: for the table in the terminal, and for who asks over the control socket.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,10 @@ pub(crate) struct Overview {
     pub(crate) phase: Phase,
     /// Where the agents are: `in_process`, `process`.
     pub(crate) provider: String,
+    /// How many processes the agents are divided among; 0 in the run's own.
+    pub(crate) processes: u32,
+    /// The autoscaler's score, 1/10,000.
+    pub(crate) score_bp: Option<u32>,
     /// What carries their messages, between processes.
     pub(crate) transport: Option<String>,
     /// The last bar that was conferred about.
@@ -94,8 +99,11 @@ impl Overview {
             Phase::Done => "done",
             Phase::Failed => "failed",
         };
-        let place = self.transport.as_ref().map_or_else(String::new, |transport| format!(" over {transport}"));
-        let _ = writeln!(text, "{}: {phase}, pid {}, agents {}{place}", self.name, self.pid, self.provider);
+        let place = match &self.transport {
+            Some(transport) => format!("{} agents in {} processes over {transport}", self.agents.len(), self.processes),
+            None => format!("{} agents in its own process", self.agents.len()),
+        };
+        let _ = writeln!(text, "{}: {phase}, pid {}, {place}", self.name, self.pid);
         if let Some(failure) = &self.failure {
             let _ = writeln!(text, "{failure}");
         }
@@ -141,7 +149,11 @@ impl Overview {
 
 /// The overview of a swarm, shared by who runs it and who asks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<Overview>>);
+pub(crate) struct Watch {
+    overview: Arc<Mutex<Overview>>,
+    /// How many processes somebody wants; 0 for nobody.
+    wanted: Arc<AtomicU32>,
+}
 
 impl Watch {
     /// Of a swarm that has not started.
@@ -158,7 +170,7 @@ impl Watch {
             TransportConfig::Socket => "socket",
             TransportConfig::Zenoh => "zenoh",
         };
-        Self(Arc::new(Mutex::new(Overview {
+        let overview = Overview {
             name: config.name.clone(),
             pid: std::process::id(),
             provider: if is_process { "process" } else { "in_process" }.to_owned(),
@@ -166,11 +178,12 @@ impl Watch {
             session: u32::from(!is_process),
             agents: swarm.agents.iter().map(agent).collect(),
             ..Overview::default()
-        })))
+        };
+        Self { overview: Arc::new(Mutex::new(overview)), wanted: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Overview> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.overview.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As it is now.
@@ -181,6 +194,16 @@ impl Watch {
     /// Changes it.
     pub(crate) fn edit(&self, edit: impl FnOnce(&mut Overview)) {
         edit(&mut self.lock());
+    }
+
+    /// Somebody wants so many processes.
+    pub(crate) fn want(&self, processes: u32) {
+        self.wanted.store(processes, Ordering::Relaxed);
+    }
+
+    /// How many processes somebody wants, told once.
+    pub(crate) fn take_wanted(&self) -> Option<u32> {
+        Some(self.wanted.swap(0, Ordering::Relaxed)).filter(|wanted| *wanted > 0)
     }
 
     /// A stamp was conferred about.

@@ -116,8 +116,11 @@ pub trait Line {
     /// What the agents have cost so far.
     fn spent(&self) -> MicroDollars;
 
-    /// A stamp is over.
-    fn tell(&mut self, progress: &Progress<'_>);
+    /// A stamp is over; a moment to change how agents are housed.
+    ///
+    /// # Errors
+    /// [`SwarmError::Line`].
+    fn tell(&mut self, progress: &Progress<'_>) -> Result<(), SwarmError>;
 
     /// What is known of the agents' processes, before they end: in order of the configuration.
     fn processes(&mut self) -> Vec<ProcessRecord>;
@@ -608,7 +611,7 @@ impl<L: Line> Conference for Chair<L> {
             took_ns: self.line.now().since(began),
             verdicts: &verdicts,
             traffic: &traffic,
-        });
+        })?;
         Ok(verdicts)
     }
 

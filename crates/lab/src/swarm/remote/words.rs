@@ -111,17 +111,3 @@ pub(super) fn read<T: DeserializeOwned>(mut message: &[u8]) -> Result<Vec<T>, po
     }
     Ok(words)
 }
-
-/// An agent's role as bytes.
-#[must_use]
-pub fn encode_role(role: &Role) -> Vec<u8> {
-    postcard::to_allocvec(role).expect("a role is plain data")
-}
-
-/// An agent's role, from bytes.
-///
-/// # Errors
-/// Bytes that are none.
-pub fn decode_role(bytes: &[u8]) -> Result<Role, postcard::Error> {
-    postcard::from_bytes(bytes)
-}
