@@ -97,10 +97,18 @@ struct Barracks {
     waits: u64,
     said: u64,
     numbers: u32,
+    /// Frames go past the chair, but between places below and above a boundary not while waits are in the range.
+    cuts: Option<Vec<(std::ops::Range<u64>, usize)>>,
+    lost: u64,
 }
 
 impl Barracks {
-    fn new(charter: &Charter, text: &str, mut fates: Vec<(u64, usize, Fate)>) -> Self {
+    fn new(
+        charter: &Charter,
+        text: &str,
+        mut fates: Vec<(u64, usize, Fate)>,
+        cuts: Option<Vec<(std::ops::Range<u64>, usize)>>,
+    ) -> Self {
         let keys = charter.public();
         let role = |at| Role { config: text.to_owned(), at, seed: charter.seed(at).unwrap().clone(), keys: keys.clone() };
         let roles: Vec<Role> = (0..keys.len()).map(role).collect();
@@ -116,6 +124,8 @@ impl Barracks {
             waits: 0,
             said: 0,
             numbers: 0,
+            cuts,
+            lost: 0,
         };
         (0..barracks.roles.len()).for_each(|at| barracks.recruit(at));
         barracks
@@ -125,8 +135,30 @@ impl Barracks {
         let agent = AgentId(self.numbers);
         self.numbers += 1;
         self.silent[at] = false;
-        self.agents[at] = Some((agent, Outpost::new(self.clock, &self.roles[at], true).unwrap()));
+        self.agents[at] = Some((agent, Outpost::new(self.clock, &self.roles[at], self.cuts.is_none()).unwrap()));
         self.reports.push_back(Report::Here { at, agent });
+    }
+
+    /// Carries frames from agent to agent, where the links between them are not cut.
+    fn carry(&mut self) {
+        let mut frames = Vec::new();
+        for (from, agent) in self.agents.iter_mut().enumerate() {
+            let Some((number, outpost)) = agent else { continue };
+            while let Some((session, parcel)) = outpost.poll_frame() {
+                frames.push((from, *number, session, parcel));
+            }
+        }
+        for (from, number, session, parcel) in frames {
+            let to = self.agents.iter().position(|agent| agent.as_ref().is_some_and(|(other, _)| *other == parcel.to));
+            let is_cut = |to: usize| {
+                let apart = |boundary: usize| (from < boundary) != (to < boundary);
+                self.cuts.iter().flatten().any(|(when, boundary)| when.contains(&self.waits) && apart(*boundary))
+            };
+            match to.filter(|to| !is_cut(*to)).and_then(|to| self.agents[to].as_mut()) {
+                Some((_, outpost)) => outpost.on_frame(self.clock, session, number, &parcel.bytes),
+                None => self.lost += 1,
+            }
+        }
     }
 
     fn fall(&mut self, at: usize, how: &str) {
@@ -157,6 +189,7 @@ impl Line for Barracks {
         for (when, at) in recruits {
             if when <= waits { self.recruit(at) } else { self.recruits.push((when, at)) }
         }
+        self.carry();
         for (at, agent) in self.agents.iter_mut().enumerate() {
             let Some((_, outpost)) = agent.as_mut().filter(|_| !self.silent[at]) else { continue };
             while let Some(message) = outpost.poll_message() {
@@ -235,7 +268,11 @@ fn confer(conference: &mut dyn Conference, events: &[Event]) -> Result<(Vec<Told
 fn chair(text: &str, events: &[Event], fates: Vec<(u64, usize, Fate)>) -> Chair<Barracks> {
     let config = Config::read(text).unwrap();
     let charter = Charter::of_processes(&config, &[7; 32]).unwrap();
-    let barracks = Barracks::new(&charter, text, fates);
+    let barracks = Barracks::new(&charter, text, fates, None);
+    chair_over(barracks, charter, events)
+}
+
+fn chair_over(barracks: Barracks, charter: Charter, events: &[Event]) -> Chair<Barracks> {
     let events: VecDeque<Event> = events.iter().copied().collect();
     Chair::new(barracks, charter, Box::new(move || Ok(Stamps::new([Owned(events.clone())]))))
 }
@@ -264,7 +301,7 @@ fn agents_elsewhere_decide_as_agents_here() {
 
 #[test]
 fn whoever_dies_when_the_decisions_are_the_same() {
-    let (text, events) = (text(&[]), events(240));
+    let (text, events) = (text(&[]), events(420));
     let (here, closing) = in_process(&text, &events);
     assert!(here.len() > 20, "{}", here.len());
     // How many messages an undisturbed conference takes: deaths are spread over them.
@@ -297,6 +334,30 @@ fn who_says_nothing_any_more_is_replaced() {
     assert_eq!(told, here);
     let absences = end.processes.unwrap().absences;
     assert_eq!(absences.iter().map(|absence| absence.how.as_str()).collect::<Vec<_>>(), ["silence", "silence"]);
+}
+
+#[test]
+fn links_that_are_cut_and_heal_change_no_decision() {
+    let (text, events) = (text(&[]), events(420));
+    let (here, closing) = in_process(&text, &events);
+    let config = Config::read(&text).unwrap();
+    for seed in 1..=8 {
+        let mut dice = Dice(seed);
+        let charter = Charter::of_processes(&config, &[7; 32]).unwrap();
+        let mut cut = || {
+            let from = dice.below(2_000);
+            (from..from + 5 + dice.below(60), 1 + dice.below(7) as usize)
+        };
+        let cuts = (0..5).map(|_| cut()).collect();
+        // In half of the runs an agent dies meanwhile.
+        let fates = if seed % 2 == 0 { vec![(400, 4, Fate::Death)] } else { Vec::new() };
+        let barracks = Barracks::new(&charter, &text, fates, Some(cuts));
+        let mut chair = chair_over(barracks, charter, &events);
+        let (told, end) = confer(&mut chair, &events).unwrap();
+        assert_eq!(told, here, "seed {seed}");
+        assert_eq!(end.records, closing.records, "seed {seed}");
+        assert!(chair.line().lost > 0, "seed {seed}: nothing was cut");
+    }
 }
 
 #[test]

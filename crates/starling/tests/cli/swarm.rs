@@ -24,7 +24,7 @@ fn demo() -> String {
 fn of_demo(action: &str, until: &str, more: &[&str]) -> Vec<String> {
     let mut arguments = vec!["swarm".to_owned(), action.to_owned(), demo()];
     for at in 0..5 {
-        arguments.extend(["--set".to_owned(), format!("data.{at}.to={until}")]);
+        arguments.extend(["--set".to_owned(), format!("data.{at}.to='{until}'")]);
     }
     arguments.extend(more.iter().map(|&word| word.to_owned()));
     arguments
