@@ -14,6 +14,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use starling_lab::config::Config;
 use starling_lab::tearsheet::RunRecord;
+use starling_swarm::cost::MicroDollars;
 
 use super::backtest::{Job, config_failure, key_value, read_config};
 use super::output;
@@ -178,9 +179,15 @@ impl Run {
         drop(table);
         // The provider has removed what it put there.
         let _ = fs::remove_dir(place);
-        watch.edit(|overview| match &done {
-            Ok(_) => overview.phase = Phase::Done,
-            Err(failure) => (overview.phase, overview.failure) = (Phase::Failed, Some(failure.message.clone())),
+        watch.edit(|overview| {
+            match &done {
+                Ok(_) => overview.phase = Phase::Done,
+                Err(failure) => (overview.phase, overview.failure) = (Phase::Failed, Some(failure.message.clone())),
+            }
+            for agent in &mut overview.agents {
+                (agent.pid, agent.memory) = (None, 0);
+                "gone".clone_into(&mut agent.state);
+            }
         });
         drop(hold);
         let (record, page) = done?;
@@ -347,18 +354,21 @@ impl Scale {
     }
 }
 
-/// Who was missing, and for how long.
+/// Who was missing, for how long, and what agents cost.
 fn absences(record: &RunRecord) {
     let Some(processes) = record.swarm.as_ref().and_then(|swarm| swarm.processes.as_ref()) else { return };
     let ms = |ns: Option<u64>| ns.map_or_else(|| "never".to_owned(), |ns| format!("after {:.1} ms", ns as f64 / 1e6));
     for absence in &processes.absences {
         say(format_args!(
-            "  {} died ({}): replaced {}, conferring again {}",
+            "  {} was missing ({}): replaced {}, conferring again {}",
             absence.agent,
             absence.how,
             ms(absence.replaced_ns),
             ms(absence.seated_ns),
         ));
+    }
+    if processes.cost_micro_usd > 0 {
+        say(format_args!("  agents cost {}", MicroDollars(processes.cost_micro_usd)));
     }
 }
 

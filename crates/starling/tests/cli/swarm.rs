@@ -218,7 +218,48 @@ fn nothing_is_left_of_a_swarm_that_is_killed() {
     wait("the agents' folders to be removed", || gone(scene.path("state/agents")).then_some(()));
     let said = scene.run(&["swarm", "destroy", "--state", "state"]);
     assert_eq!((said.code, said.stderr.as_str()), (0, "it had ended; its state folder is removed\n"));
-    assert_eq!(scene.files(), Vec::<String>::new());
+    // What was decided so far; nobody was left to remove it.
+    assert_eq!(scene.files(), ["out/journal.partial"]);
+}
+
+#[test]
+fn agents_are_divided_among_processes_and_decide_the_same() {
+    let scene = Scene::new();
+    let until = "2002-01-01";
+    let here = in_process(&scene, until);
+    let more = ["--provider", "process", "--speed", "100/s", "--state", "state", "--out", "there", "--json"];
+    let more = [&more[..], &["--set", "swarm.process.processes=3"]].concat();
+    let swarm = Background::start(&scene, &of_demo("run", until, &more));
+    let distinct = |overview: &Value| {
+        overview["agents"].as_array().unwrap().iter().map(|agent| agent["pid"].as_u64()).collect::<BTreeSet<_>>().len()
+    };
+    let first = wait("bars", || status(&scene, "state").filter(|o| o["stamps"].as_u64().unwrap() > 40));
+    assert_eq!((&first["processes"], distinct(&first)), (&Value::from(3), 3));
+    let refused = scene.run(&["swarm", "scale", "9", "--state", "state"]);
+    assert!(refused.code == 2 && refused.stderr.contains("among 1 to 8 processes, not 9"), "{}", refused.stderr);
+    for processes in [1, 8] {
+        let scaled = scene.run(&["swarm", "scale", &processes.to_string(), "--state", "state", "--json"]);
+        assert_eq!((scaled.code, distinct(&scaled.json())), (0, processes), "{}", scaled.stderr);
+    }
+    let said = swarm.end();
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(decisions(&scene.read("there/journal")), here);
+    assert_eq!(said.json()["swarm"]["processes"]["sessions"], 3);
+}
+
+#[test]
+fn the_autoscaler_divides_agents_while_conferences_take_long() {
+    let scene = Scene::new();
+    let until = "2001-01-01";
+    let here = in_process(&scene, until);
+    // No conference is over within 1 ns, so the load calls for more, until there are as many as allowed.
+    let autoscale = "swarm.process.autoscale={ min = 1, max = 2, p95 = '1ns', cooldown = '1ns', smooth = '1ns' }";
+    let more = ["--provider", "process", "--out", "there", "--state", "state", "--json", "--set", autoscale];
+    let said = run(&scene, &of_demo("run", until, &more));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(decisions(&scene.read("there/journal")), here);
+    assert_eq!(said.json()["swarm"]["processes"]["sessions"], 2, "one process, then two");
+    assert_eq!(status(&scene, "state").unwrap()["processes"], 2);
 }
 
 #[test]
@@ -244,7 +285,9 @@ fn a_spent_budget_ends_the_swarm() {
     let more = [&["--provider", "process", "--speed", "20/s", "--json"][..], &prices].concat();
     let said = run(&scene, &of_demo("run", "2013-01-01", &more));
     assert_eq!(said.code, 1, "{}", said.stderr);
-    assert!(said.stderr.contains("the budget is spent: the swarm has cost $0.05"), "{}", said.stderr);
+    let told = "of $0.050000: raise cost.per_swarm";
+    assert!(said.stderr.contains("the budget is spent: the swarm has cost $"), "{}", said.stderr);
+    assert!(said.stderr.contains(told), "{}", said.stderr);
 }
 
 #[test]
