@@ -27,8 +27,8 @@ pub use account::{AccountConfig, AccountKindConfig, CostConfig, FxConfig, Positi
 pub use fault::{ConfigFault, ConfigFaults};
 pub use instrument::{InstrumentConfig, KindConfig, Template};
 pub use swarm::{
-    AgentConfig, AgentCostConfig, AutoscaleConfig, ConferConfig, ConsensusConfig, ProcessConfig, ProviderConfig, SwarmConfig,
-    TopologyConfig, TransportConfig,
+    AgentConfig, AgentCostConfig, AutoscaleConfig, ConferConfig, ConsensusConfig, ProcessConfig, ProviderConfig,
+    SwarmConfig, TopologyConfig, TransportConfig,
 };
 pub use venue::{
     ActivationConfig, FeeTierConfig, FeesConfig, LatencyConfig, PerUnitConfig, SlippageConfig, VenueConfig,

@@ -110,7 +110,8 @@ impl Barracks {
         cuts: Option<Vec<(std::ops::Range<u64>, usize)>>,
     ) -> Self {
         let keys = charter.public();
-        let role = |at| Role { config: text.to_owned(), at, seed: charter.seed(at).unwrap().clone(), keys: keys.clone() };
+        let role =
+            |at| Role { config: text.to_owned(), at, seed: charter.seed(at).unwrap().clone(), keys: keys.clone() };
         let roles: Vec<Role> = (0..keys.len()).map(role).collect();
         fates.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
         let mut barracks = Self {

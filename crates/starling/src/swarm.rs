@@ -30,8 +30,8 @@ use starling_lab::swarm::conference::{Closing, Conference, Convene, Occasion, Ve
 use starling_lab::swarm::delegate::Charter;
 use starling_lab::swarm::hall::Hall;
 
-use overview::Watch;
 use crate::terminal::Failure;
+use overview::Watch;
 use pace::{Pace, Pacer};
 
 /// How a swarm is run.

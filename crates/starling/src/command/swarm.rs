@@ -382,6 +382,7 @@ fn tail(path: &Path) -> String {
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let text = read().map_or_else(|error| format!("{}: {error}", path.display()), |b| String::from_utf8_lossy(&b).into());
+    let text =
+        read().map_or_else(|error| format!("{}: {error}", path.display()), |b| String::from_utf8_lossy(&b).into());
     text.trim().replace('\n', "\n  ")
 }

@@ -126,7 +126,8 @@ fn a_swarm_of_processes_decides_as_one_process() {
     }
     eprintln!("latency median, P99, longest of {} conferences: {} ns", swarm["conferences"], swarm["latency_ns"]);
     // What they decided stands in the journal, and no agent is needed to do the run again.
-    let said = scene.run(&["replay", "there/journal", "--data-dir", Path::new(&demo()).parent().unwrap().to_str().unwrap()]);
+    let said =
+        scene.run(&["replay", "there/journal", "--data-dir", Path::new(&demo()).parent().unwrap().to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.stderr);
 }
 

@@ -53,12 +53,14 @@ pub enum EnterError {
     Language(String),
 }
 
+type Wake = Box<dyn Fn() + Send>;
+
 /// Called when something was told.
 #[derive(Clone, Default)]
-struct OnTold(Arc<Mutex<Option<Box<dyn Fn() + Send>>>>);
+struct OnTold(Arc<Mutex<Option<Wake>>>);
 
 impl OnTold {
-    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Fn() + Send>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Wake>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
