@@ -20,7 +20,7 @@ use super::backtest::{Job, config_failure, key_value, read_config};
 use super::output;
 use crate::swarm::control::{Answer, Folder, Hold, Request};
 use crate::swarm::overview::{Phase, Watch};
-use crate::swarm::pace::Pace;
+use crate::swarm::pace::{Pace, nap};
 use crate::swarm::{self, Service};
 use crate::terminal::{Failure, Table, interrupted, put, say};
 
@@ -28,6 +28,8 @@ use crate::terminal::{Failure, Table, interrupted, put, say};
 const STATE: &str = "starling-swarm";
 /// How long a swarm may take to answer for the first time.
 const START_MAX: Duration = Duration::from_secs(120);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How long it may take to end before it is killed.
 const END_MAX: Duration = Duration::from_secs(20);
 /// Bytes of a log that are shown.
@@ -243,7 +245,7 @@ impl Run {
                 let _ = child.wait();
                 return Err(Failure::run(format!("the swarm did not start:\n  {}", tail(&folder.log()))));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            nap(ASK_EVERY);
         }
     }
 
@@ -349,7 +351,7 @@ impl Scale {
             if begun.elapsed() > START_MAX {
                 return Err(Failure::run(format!("{state}: the swarm has not changed yet: it waits for its next bar")));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            nap(ASK_EVERY);
         }
     }
 }

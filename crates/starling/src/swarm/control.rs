@@ -8,8 +8,8 @@
 //!  DIR/log       what a deployed swarm said
 //! ```
 //!
-//! Invariant: only the owner gets in (folder 0700, socket 0600), and the lock tells whether a swarm runs, not a process
-//! id, which may be another's by now.
+//! Invariant: only the owner gets in (folder 0700, socket 0600). A swarm runs here while somebody listens at the socket and
+//! holds the lock; a process id alone, which may be another's by now, tells nothing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -18,7 +18,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,8 +32,6 @@ use crate::terminal::Failure;
 const REQUEST_MAX: u64 = 64 << 10;
 /// How long either side may take for a line.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a lock is tried.
-const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// What a swarm is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +112,8 @@ impl Folder {
 
     /// True if a swarm runs here.
     pub(crate) fn is_live(&self) -> bool {
-        self.lock_path().exists() && self.try_lock().is_ok_and(|lock| lock.is_none())
+        // Not by trying the lock, which would keep another from taking it meanwhile.
+        UnixStream::connect(self.socket()).is_ok()
     }
 
     /// True if a swarm runs here, or did.
@@ -165,14 +165,15 @@ impl Folder {
 
     /// Waits until no swarm runs here; false if time was up.
     pub(crate) fn wait_free(&self, at_most: Duration) -> bool {
-        let end = Instant::now() + at_most;
-        while self.is_live() {
-            if Instant::now() >= end {
-                return false;
-            }
-            std::thread::sleep(TRY_EVERY);
-        }
-        true
+        let Ok(lock) = File::open(self.lock_path()) else { return true };
+        let (free, freed) = channel();
+        // Waits for as long as the swarm runs, and nobody waits for it when time is up.
+        let wait = move || {
+            let _ = lock.lock_shared();
+            let _ = free.send(());
+        };
+        let thread = std::thread::Builder::new().name("lock".into()).spawn(wait);
+        thread.is_ok() && freed.recv_timeout(at_most).is_ok()
     }
 
     /// Kills the swarm that runs here. Its agents end with it.
@@ -224,10 +225,10 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.folder.socket());
-        let _ = fs::remove_dir_all(self.folder.agents());
         let overview = serde_json::to_vec(&self.watch.read()).expect("an overview is plain data");
         let _ = fs::write(self.folder.last(), overview);
+        let _ = fs::remove_file(self.folder.socket());
+        let _ = fs::remove_dir_all(self.folder.agents());
     }
 }
 

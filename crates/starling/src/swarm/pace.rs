@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use starling_core::UnixNanos;
 
-/// How long to sleep at a time, so that an end is soon noticed.
+/// How long to wait at a time, so that an end is soon noticed.
 const NAP: Duration = Duration::from_millis(50);
 
 /// The pace.
@@ -51,6 +51,11 @@ impl FromStr for Pace {
     }
 }
 
+/// Waits a moment, or less: for what has to be asked again.
+pub(crate) fn nap(at_most: Duration) {
+    std::thread::park_timeout(at_most);
+}
+
 /// Waits until a stamp may be shown.
 #[derive(Debug)]
 pub(crate) struct Pacer {
@@ -85,7 +90,7 @@ impl Pacer {
             None => NAP,
         };
         while !left().is_zero() && !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(left().min(NAP));
+            nap(left().min(NAP));
         }
         // From when it was due, so that naps do not add up; a swarm that is slower than that is not chased.
         let now = Instant::now();
