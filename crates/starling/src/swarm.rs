@@ -19,6 +19,8 @@ pub(crate) mod pace;
 #[cfg(target_os = "linux")]
 mod quarters;
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +52,9 @@ pub(crate) struct Service {
 impl Service {
     /// As fast as it goes, with its processes in a folder of its own.
     pub(crate) fn new(config: &Config, stop: Arc<AtomicBool>) -> Self {
-        let folder = std::env::temp_dir().join(format!("starling-{}", std::process::id()));
+        // A name that nobody could have guessed, in a folder that others write in, too.
+        let name = draw::<8>().map_or(u64::from(std::process::id()), u64::from_le_bytes);
+        let folder = std::env::temp_dir().join(format!("starling-{name:016x}"));
         Self { folder, pace: Pace::Free, watch: Watch::of(config), stop }
     }
 
@@ -66,6 +70,13 @@ impl Service {
             Ok(Box::new(Watched { conference, pacer: Pacer::new(pace), watch, stop }))
         })
     }
+}
+
+/// Random bytes of the system.
+fn draw<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes))?;
+    Ok(bytes)
 }
 
 /// Whether this program can run the swarm of a configuration.
@@ -91,12 +102,7 @@ pub(crate) fn check(origin: &Path, config: &Config) -> Result<(), Failure> {
 #[cfg(target_os = "linux")]
 fn processes(service: &Service, occasion: Occasion<'_>) -> Result<Box<dyn Conference>, SwarmError> {
     let line = |error: Box<dyn std::error::Error + Send + Sync>| SwarmError::Line(error);
-    let mut secret = [0; 32];
-    let drawn = std::fs::File::open("/dev/urandom").and_then(|mut source| {
-        use std::io::Read as _;
-        source.read_exact(&mut secret)
-    });
-    drawn.map_err(|error| line(format!("cannot draw a secret from /dev/urandom: {error}").into()))?;
+    let secret = draw().map_err(|error| line(format!("cannot draw a secret from /dev/urandom: {error}").into()))?;
     let charter = Charter::of_processes(occasion.config, &secret)?;
     let quarters = quarters::Quarters::open(service, &charter, occasion.text)?;
     Ok(Box::new(starling_lab::swarm::remote::chair::Chair::new(quarters, charter, occasion.rewind)))

@@ -48,7 +48,7 @@ const CALM_BP: u32 = 10_000;
 #[derive(Debug)]
 struct Shard {
     places: Vec<usize>,
-    /// What it was started with, for those that replace it.
+    /// It has said that it is ready, and has not ended.
     is_here: bool,
     unsaid: VecDeque<Vec<u8>>,
     /// Since when it has its resources.
@@ -121,8 +121,9 @@ impl Quarters {
             limits: Limits { resources, ..Limits::default() },
             network,
             spares: process.spares as usize,
-            // Those of before and those of after a change of their number.
-            agents_max: 2 * agents,
+            // Those of after a change of their number, and those of before that have not ended yet.
+            agents_max: 4 * agents,
+            patience: Duration::from_nanos(process.patience.nanos),
             deaths_max: process.deaths_max as usize,
             replacements_from: REPLACEMENTS_FROM,
             strict: process.strict,
