@@ -163,6 +163,8 @@ impl Quarters {
         let processes = processes.clamp(places.div_ceil(SHARE_MAX), places);
         self.homes = vec![AgentId(0); places];
         let keys = self.charter.public();
+        // Not the name of those before: their last words are not for these.
+        let swarm = format!("{}-{}", self.name, self.next_number);
         for slot in 0..processes {
             let number = AgentId(self.next_number);
             self.next_number += 1;
@@ -174,7 +176,7 @@ impl Quarters {
                 places: of_slot.iter().map(seed).collect(),
                 slot,
                 endpoints: self.endpoints.as_ref().map(|endpoints| endpoints[..processes].to_vec()),
-                swarm: format!("{}-{}", self.name, self.next_number),
+                swarm: swarm.clone(),
             };
             let role = postcard::to_allocvec(&posting).expect("a posting is plain data");
             self.provider.spawn(Spec { agent: number, role, replace: true, standby: false }).map_err(line)?;
