@@ -8,6 +8,7 @@ use std::time::Instant;
 use starling_core::time::DAY;
 use starling_core::{Bar, Event, Price, Qty, UnixNanos};
 use starling_lab::config::Config;
+use starling_lab::swarm::conference::Conference as _;
 use starling_lab::swarm::delegate::Charter;
 use starling_lab::swarm::hall::Hall;
 

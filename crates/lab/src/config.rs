@@ -26,7 +26,10 @@ use crate::data::DataSpec;
 pub use account::{AccountConfig, AccountKindConfig, CostConfig, FxConfig, PositionsConfig, ValuationConfig};
 pub use fault::{ConfigFault, ConfigFaults};
 pub use instrument::{InstrumentConfig, KindConfig, Template};
-pub use swarm::{AgentConfig, ConferConfig, ConsensusConfig, SwarmConfig, TopologyConfig};
+pub use swarm::{
+    AgentConfig, AgentCostConfig, AutoscaleConfig, ConferConfig, ConsensusConfig, ProcessConfig, ProviderConfig,
+    SwarmConfig, TopologyConfig, TransportConfig,
+};
 pub use venue::{
     ActivationConfig, FeeTierConfig, FeesConfig, LatencyConfig, PerUnitConfig, SlippageConfig, VenueConfig,
 };

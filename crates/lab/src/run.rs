@@ -20,11 +20,14 @@ use starling_market::feed::Feed;
 use starling_sim::backtest::{self, BacktestError};
 use starling_sim::{Exchange, Recorder};
 
-use crate::config::{Config, ConfigFaults};
+use crate::config::{Config, ConfigFaults, ProviderConfig};
 use crate::data::{self, DataError, OpenedFeed, SourceReport};
 use crate::swarm::SwarmError;
+use crate::swarm::conference::{Conference, Convene, Occasion};
 use crate::swarm::delegate::Charter;
 use crate::swarm::feed::{KeptDecisions, SwarmFeed};
+use crate::swarm::hall::Hall;
+use crate::swarm::stamps::Stamps;
 use crate::tearsheet::RunRecord;
 
 pub(crate) use record::equity_point;
@@ -69,6 +72,7 @@ pub struct Run {
     text: String,
     search: Vec<PathBuf>,
     own: Vec<(String, Box<dyn Strategy>)>,
+    convene: Option<Convene>,
 }
 
 /// What a run came to.
@@ -95,17 +99,41 @@ fn open(config: &Config, search: &[PathBuf], world: &World) -> Result<Vec<Opened
     config.data.iter().map(|spec| data::open(spec, search, &mut names)).collect()
 }
 
+/// Where the swarm of a configuration confers.
+fn conference(
+    config: &Config,
+    search: &[PathBuf],
+    text: &str,
+    convene: Option<Convene>,
+) -> Result<Box<dyn Conference>, SwarmError> {
+    let provider = config.swarm.as_ref().map(|swarm| swarm.provider);
+    let Some(convene) = convene else {
+        return match provider {
+            Some(ProviderConfig::Process) => Err(SwarmError::NoProvider),
+            _ => Ok(Box::new(Hall::open(&Charter::in_process(config)?)?)),
+        };
+    };
+    // Names are those of a run that is never started.
+    let names = Run::of(config.clone()).engine(std::io::sink())?;
+    let (of, search) = (config.clone(), search.to_vec());
+    let rewind = Box::new(move || {
+        let feeds = open(&of, &search, names.world()).map_err(RunError::from)?;
+        Ok(Stamps::new(feeds))
+    });
+    convene(Occasion { config, text, rewind })
+}
+
 impl Run {
     /// From the text of a configuration. Relative data paths are looked up in `search`, in order.
     pub fn new(text: impl Into<String>, search: Vec<PathBuf>) -> Result<Self, ConfigFaults> {
         let text = text.into();
         let config = Config::read(&text)?;
-        Ok(Self { config, text, search, own: Vec::new() })
+        Ok(Self { config, text, search, own: Vec::new(), convene: None })
     }
 
     /// Of a configuration that is checked already and needs no journal that tells it.
     pub(crate) fn of(config: Config) -> Self {
-        Self { config, text: String::new(), search: Vec::new(), own: Vec::new() }
+        Self { config, text: String::new(), search: Vec::new(), own: Vec::new(), convene: None }
     }
 
     /// Adds a strategy of the user's own.
@@ -113,6 +141,12 @@ impl Run {
     pub fn strategy(mut self, id: impl Into<String>, strategy: impl Strategy + 'static) -> Self {
         self.own.push((id.into(), Box::new(strategy)));
         self
+    }
+
+    /// Has the swarm, if there is one, confer where `convene` says, and not in this process.
+    #[must_use]
+    pub fn convene(self, convene: Convene) -> Self {
+        Self { convene: Some(convene), ..self }
     }
 
     /// The configuration.
@@ -138,21 +172,22 @@ impl Run {
 
     /// As [`Run::execute_with`]; agents' decisions are those that a journal kept, if it is given.
     fn drive<W: Write>(
-        self,
+        mut self,
         journal: W,
         kept: Option<&[u8]>,
         progress: impl FnMut(u64, UnixNanos) -> ControlFlow<()>,
     ) -> Result<Outcome<W>, RunError> {
         let started = Instant::now();
         let (config, search) = (self.config.clone(), self.search.clone());
+        let (text, convene) = (self.text.clone(), self.convene.take());
         let (mut engine, mut feeds) = self.assemble(journal)?;
         let mut kept = kept.map(KeptDecisions::of).transpose()?;
         let mut swarm = match &config.swarm {
             Some(swarm) if kept.is_none() => {
                 let follower = engine.world().strategy_by_name(&swarm.follower).expect("the configuration is checked");
-                let charter = Charter::in_process(&config).map_err(SwarmError::from)?;
-                let shown = open(&config, &search, engine.world())?;
-                Some(SwarmFeed::new(&charter, shown, follower)?)
+                let shown = Stamps::new(open(&config, &search, engine.world())?);
+                let conference = conference(&config, &search, &text, convene)?;
+                Some(SwarmFeed::new(swarm, conference, shown, follower))
             }
             _ => None,
         };

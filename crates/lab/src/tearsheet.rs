@@ -19,4 +19,4 @@ pub use record::{
     RunRecord, SCHEMA, StrategyRecord, TearsheetError, decimate,
 };
 pub use statistic::{STATISTICS, Statistic, Unit, statistic};
-pub use swarm::{AgentRecord, SwarmRecord, SwarmTally};
+pub use swarm::{AbsenceRecord, AgentRecord, ProcessRecord, ProcessesRecord, SwarmRecord, SwarmTally};

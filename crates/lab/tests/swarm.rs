@@ -12,6 +12,7 @@ use starling_core::journal::{Kind, Reader};
 use starling_core::{Event, Side, UnixNanos};
 use starling_lab::config::Config;
 use starling_lab::run::{Run, RunEngine, replay};
+use starling_lab::swarm::conference::Conference as _;
 use starling_lab::swarm::delegate::Charter;
 use starling_lab::swarm::hall::Hall;
 use starling_market::feed::{Feed, Merge};

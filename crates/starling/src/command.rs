@@ -6,10 +6,12 @@ mod config;
 mod data;
 mod demo;
 mod doctor;
-mod output;
+pub(crate) mod output;
 mod record;
 mod replay;
 mod report;
+#[cfg(unix)]
+mod swarm;
 mod venue;
 
 use clap::Subcommand;
@@ -25,6 +27,9 @@ pub(crate) enum Command {
     Backtest(backtest::Backtest),
     /// Do the run of a journal again.
     Replay(replay::Replay),
+    /// Run a swarm, deploy one, look at it, scale it, end it.
+    #[cfg(unix)]
+    Swarm(swarm::Swarm),
     /// Write the report of a finished run again.
     Report(report::Report),
     /// Look at market data, check it, convert it, or write a sample of it.
@@ -52,6 +57,8 @@ impl Command {
             Self::Demo(demo) => demo.run(json),
             Self::Backtest(backtest) => backtest.run(json),
             Self::Replay(replay) => replay.run(json),
+            #[cfg(unix)]
+            Self::Swarm(swarm) => swarm.run(json),
             Self::Report(report) => report.run(json),
             Self::Data(data) => data.run(json),
             Self::Config(config) => config.run(json),

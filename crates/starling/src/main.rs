@@ -5,6 +5,7 @@
 
 mod command;
 mod report;
+mod swarm;
 mod terminal;
 
 use std::process::ExitCode;
@@ -31,6 +32,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == swarm::agent::ARGUMENT) {
+        // Before everything else: it must confine itself before there is a second thread.
+        return swarm::agent::run();
+    }
     let arguments = Arguments::parse();
     let command = arguments.command.unwrap_or_default();
     match command.run(arguments.json) {

@@ -5,6 +5,8 @@ use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -77,6 +79,11 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts it; `quiet` shows nothing.
     pub(crate) fn start(quiet: bool) -> Self {
+        Self::until(interrupted(), quiet)
+    }
+
+    /// Of a run that ends when `interrupted` is raised.
+    pub(crate) fn until(interrupted: Arc<AtomicBool>, quiet: bool) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}, at {msg}") {
@@ -85,7 +92,12 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { bar, interrupted: interrupted() }
+        Self { bar, interrupted }
+    }
+
+    /// What breaks the run off.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupted)
     }
 
     /// Tells how far the run is.
@@ -102,6 +114,47 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// A table that is drawn anew while something goes on; on a terminal only.
+pub(crate) struct Table {
+    ends: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+/// How often a table is drawn.
+const DRAW_EVERY: Duration = Duration::from_millis(250);
+
+impl Table {
+    /// Starts it; `quiet` shows nothing.
+    pub(crate) fn start(quiet: bool, text: impl Fn() -> String + Send + 'static) -> Self {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Self { ends: None };
+        }
+        let (end, ended) = channel();
+        let draw = move || {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{msg}") {
+                bar.set_style(style);
+            }
+            while ended.recv_timeout(DRAW_EVERY) == Err(RecvTimeoutError::Timeout) {
+                bar.set_message(text());
+                bar.tick();
+            }
+            bar.finish_and_clear();
+        };
+        let thread = std::thread::Builder::new().name("table".into()).spawn(draw);
+        // Without a thread there is no table, and everything else as it was.
+        Self { ends: thread.ok().map(|thread| (end, thread)) }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.ends.take() {
+            drop(end);
+            let _ = thread.join();
         }
     }
 }

@@ -9,6 +9,8 @@ use starling_engine::strategies::StrategyConfig;
 use starling_engine::strategies::parameter::{Exact, Span};
 use starling_swarm::agent::Role;
 use starling_swarm::consensus::council;
+use starling_swarm::cost::{Budget, MicroDollars, PriceTable};
+use starling_swarm::scale;
 use starling_swarm::topology::Shape;
 
 use super::StrategyEntry;
@@ -110,6 +112,172 @@ pub enum ConferConfig {
     EveryBar,
 }
 
+/// Where the agents run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderConfig {
+    /// In the run's own process.
+    #[default]
+    InProcess,
+    /// Each in a process of its own, in a sandbox, on this machine.
+    Process,
+}
+
+/// What carries messages between agents' processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransportConfig {
+    /// The sockets to the process that started them; they have no network.
+    #[default]
+    Socket,
+    /// Zenoh, from process to process over TCP of this machine.
+    Zenoh,
+}
+
+/// Agents in processes of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessConfig {
+    /// What carries messages between them: `socket` (default) or `zenoh`, which needs a build with the feature `mesh`.
+    pub transport: TransportConfig,
+    /// How many processes the agents are divided among. Default: one for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Let the time that conferences take say how many processes there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<AutoscaleConfig>,
+    /// Memory that one may use, MiB; an agent that needs more dies.
+    pub memory_mib: u32,
+    /// Thousandths of a CPU that are accounted for; not enforced.
+    pub cpu_milli: u32,
+    /// Processes that wait for a role, to replace at once who dies.
+    pub spares: u32,
+    /// Times an agent may die within a minute before the swarm gives up.
+    pub deaths_max: u32,
+    /// How long an agent may be silent before it is killed and replaced.
+    pub patience: Span,
+    /// Refuse to run where a layer of the sandbox is missing.
+    pub strict: bool,
+}
+
+impl Default for ProcessConfig {
+    fn default() -> Self {
+        Self {
+            transport: TransportConfig::Socket,
+            processes: None,
+            autoscale: None,
+            memory_mib: 512,
+            cpu_milli: 1_000,
+            spares: 1,
+            deaths_max: 5,
+            patience: Span { nanos: 60_000_000_000 },
+            strict: false,
+        }
+    }
+}
+
+/// A controller that divides agents among more processes while conferences take long, and among fewer while they do not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutoscaleConfig {
+    /// Fewest processes; so many there are at first.
+    pub min: u32,
+    /// Most processes. Default: one for each agent.
+    pub max: Option<u32>,
+    /// What 95 in 100 conferences should stay below.
+    pub p95: Span,
+    /// From one change to the next, by the wall's clock.
+    pub cooldown: Span,
+    /// Time constant of the smoothing.
+    pub smooth: Span,
+}
+
+impl Default for AutoscaleConfig {
+    fn default() -> Self {
+        let settings = scale::Settings::default();
+        let span = |nanos| Span { nanos };
+        Self {
+            min: 1,
+            max: None,
+            p95: span(settings.p95_target),
+            cooldown: span(settings.cooldown),
+            smooth: span(settings.smooth),
+        }
+    }
+}
+
+impl AutoscaleConfig {
+    /// The controller's settings, for a swarm of so many agents.
+    #[must_use]
+    pub fn settings(&self, agents: usize) -> scale::Settings {
+        let agents = u32::try_from(agents).unwrap_or(u32::MAX);
+        scale::Settings {
+            min: self.min.min(agents),
+            max: self.max.unwrap_or(agents).min(agents),
+            cooldown: self.cooldown.nanos,
+            smooth: self.smooth.nanos,
+            p95_target: self.p95.nanos,
+            ..scale::Settings::default()
+        }
+    }
+}
+
+/// What agents cost, and may cost, in dollars.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentCostConfig {
+    /// A virtual CPU's second, as `"0.000014"`. Default: nothing.
+    pub vcpu_second: Option<Exact<Rate>>,
+    /// A GiB's second. Default: nothing.
+    pub gib_second: Option<Exact<Rate>>,
+    /// The day these prices were read, as `2026-11-21`.
+    pub date: String,
+    /// Where they were read.
+    pub source: String,
+    /// What the swarm may cost; when it is spent, the run ends.
+    pub per_swarm: Option<Exact<Rate>>,
+    /// What it may cost from midnight to midnight UTC.
+    pub per_day: Option<Exact<Rate>>,
+}
+
+impl AgentCostConfig {
+    /// The price table.
+    #[must_use]
+    pub fn prices(&self) -> PriceTable {
+        let billionths = |price: &Option<Exact<Rate>>| price.as_ref().map_or(0, |p| p.0.units().unsigned_abs());
+        let local = PriceTable::local();
+        let told = |text: &str, other: String| if text.is_empty() { other } else { text.to_owned() };
+        PriceTable {
+            provider: local.provider,
+            vcpu_second: billionths(&self.vcpu_second),
+            gib_second: billionths(&self.gib_second),
+            date: told(&self.date, local.date),
+            source: told(&self.source, local.source),
+        }
+    }
+
+    /// What may be spent.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        let amount = |dollars: &Exact<Rate>| MicroDollars(dollars.0.units().unsigned_abs() / 1_000);
+        Budget { per_swarm: self.per_swarm.as_ref().map(amount), per_day: self.per_day.as_ref().map(amount) }
+    }
+
+    fn faults(&self) -> Vec<(String, String)> {
+        let amounts = [
+            ("vcpu_second", &self.vcpu_second),
+            ("gib_second", &self.gib_second),
+            ("per_swarm", &self.per_swarm),
+            ("per_day", &self.per_day),
+        ];
+        let below_zero = amounts.into_iter().filter_map(|(name, amount)| Some((name, amount.as_ref()?.0)));
+        below_zero
+            .filter(|(_, amount)| amount.units() < 0)
+            .map(|(name, amount)| (format!("cost.{name}"), format!("is {amount}, but must not be below 0")))
+            .collect()
+    }
+}
+
 /// An agent: a strategy on a paper account of its own, and a voice in the swarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -188,8 +356,21 @@ pub struct SwarmConfig {
     /// How long an agent thinks about a bar, in a run over recorded data.
     #[serde(default = "think")]
     pub think: Span,
+    /// Where they run: `in_process` (default) or `process`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub provider: ProviderConfig,
+    /// How they run as processes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub process: ProcessConfig,
+    /// What processes cost.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cost: AgentCostConfig,
     /// Who confers.
     pub agents: Vec<AgentConfig>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn two_thirds() -> Exact<Rate> {
@@ -205,6 +386,13 @@ fn think() -> Span {
 }
 
 impl SwarmConfig {
+    /// The same swarm without where it runs and what that costs: what its decisions depend on.
+    #[must_use]
+    pub fn anywhere(&self) -> Self {
+        let (provider, process, cost) = Default::default();
+        Self { provider, process, cost, ..self.clone() }
+    }
+
     /// The threshold in basis points.
     #[must_use]
     pub fn threshold_bps(&self) -> u16 {
@@ -225,6 +413,22 @@ impl SwarmConfig {
             let message = format!("is {}, but must be above 0.5 and at most 1", self.threshold);
             faults.push(("threshold".to_owned(), message));
         }
+        if self.process.memory_mib == 0 {
+            faults.push(("process.memory_mib".to_owned(), "is 0, but an agent needs memory; 64 is little".to_owned()));
+        }
+        if self.process.patience.nanos < 1_000_000_000 {
+            let message = format!("is {}, but must be 1s or more", self.process.patience);
+            faults.push(("process.patience".to_owned(), message));
+        }
+        if self.process.processes == Some(0) {
+            faults.push(("process.processes".to_owned(), "is 0, but agents need at least one process".to_owned()));
+        }
+        if let Some(autoscale) = &self.process.autoscale
+            && let Err(invalid) = scale::Autoscaler::new(autoscale.settings(self.agents.len().max(1)))
+        {
+            faults.push(("process.autoscale".to_owned(), invalid.to_string()));
+        }
+        faults.extend(self.cost.faults());
         if self.agents.len() < 2 {
             faults.push(("agents".to_owned(), "must be two or more: one vote never decides".to_owned()));
         }

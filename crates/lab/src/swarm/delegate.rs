@@ -2,18 +2,23 @@
 //!
 //! Invariant: it votes on a stamp only after it has seen it, and looks at the next only when its host says so: hosts wait
 //! until the decisions of a stamp are made. It does no I/O; frames go in and out by its host.
+//!
+//! What it thinks is in its seat and board and outlives its node: where a member was lost and replaced, all found the
+//! swarm anew ([`Delegate::regroup`]) and vote again as they voted.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
-use starling_core::time::{HOUR, SECOND};
+use serde::{Deserialize, Serialize};
+use starling_core::time::{DAY, HOUR, MILLISECOND, SECOND};
 use starling_core::{Event, InstrumentId, UnixNanos};
 use starling_swarm::consensus::council::Subject;
 use starling_swarm::consensus::statement::Certificate;
 use starling_swarm::consensus::tally::Outcome;
 use starling_swarm::consensus::{self, Consensus, Trust};
 use starling_swarm::id::AgentId;
-use starling_swarm::identity::{Identity, IdentityError, KeyBook};
+use starling_swarm::identity::{Identity, IdentityError, KeyBook, PublicKey};
 use starling_swarm::membership::{Founding, Timing};
 use starling_swarm::node::{self, Node, Parcel};
 
@@ -21,7 +26,17 @@ use super::SwarmError;
 use super::seat::{Board, Seat, agent_id, subject};
 use crate::config::{ConferConfig, Config, SwarmConfig};
 
-/// What all delegates of a swarm are told alike.
+/// The secret that an agent's key is made of.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seed(pub [u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed([redacted])")
+    }
+}
+
+/// What all delegates of a swarm are told alike, and the secrets of those that are here.
 #[derive(Debug, Clone)]
 pub struct Charter {
     /// The run.
@@ -36,10 +51,12 @@ pub struct Charter {
     pub timing: consensus::Timing,
     /// Whose word is taken.
     pub trust: Trust,
+    seeds: BTreeMap<usize, Seed>,
 }
 
 impl Charter {
-    /// For agents of one process: nobody dies there, and nobody lies.
+    /// For agents of one process: nobody dies there, and nobody lies. Their keys are a function of the configuration, so
+    /// that certificates are.
     ///
     /// # Errors
     /// [`IdentityError`], of a key.
@@ -52,7 +69,48 @@ impl Charter {
         let node =
             node::Config { timing, hop_retry: 10 * SECOND, journey_retry: 60 * SECOND, ..node::Config::default() };
         let timing = consensus::Timing { patience: SECOND + 2 * swarm.think.nanos, round: SECOND };
-        Self::new(config, node, timing, Trust::Transport)
+        let seed = |at: usize| {
+            let told = (at, &swarm.agents[at].id, &swarm.agents[at].strategy);
+            let told = serde_json::to_vec(&told).expect("plain data");
+            Seed(blake3::derive_key("starling swarm agent of a backtest", &told))
+        };
+        let seeds: BTreeMap<usize, Seed> = (0..swarm.agents.len()).map(|at| (at, seed(at))).collect();
+        let keys = seeds.iter().map(|(at, seed)| Identity::new(agent_id(*at), &seed.0).public()).collect::<Vec<_>>();
+        Self::new(config, node, timing, Trust::Transport, &keys, seeds)
+    }
+
+    /// For agents in processes of their own, on the wall's clock; every signature is checked. Their keys are made of
+    /// `secret`, 32 random bytes; each is to be told its own seed only.
+    ///
+    /// Votes are waited for until all are there, for a day if need be: who dies is replaced and votes as it would have
+    /// voted, so decisions do not depend on who died when. Deaths are told by who runs the processes, at once; so nobody
+    /// is held for dead for being silent, as an agent on the far side of a cut link is.
+    ///
+    /// # Errors
+    /// [`IdentityError`], of a key.
+    pub fn of_processes(config: &Config, secret: &[u8; 32]) -> Result<Self, IdentityError> {
+        let agents = config.swarm.as_ref().map_or(0, |swarm| swarm.agents.len());
+        let seed = |at: usize| {
+            let told = [secret.as_slice(), &(at as u64).to_le_bytes()].concat();
+            Seed(blake3::derive_key("starling swarm agent in a process of its own", &told))
+        };
+        let seeds: BTreeMap<usize, Seed> = (0..agents).map(|at| (at, seed(at))).collect();
+        let keys = seeds.iter().map(|(at, seed)| Identity::new(agent_id(*at), &seed.0).public()).collect::<Vec<_>>();
+        let mut charter = Self::of_agent(config, &keys, 0, Seed([0; 32]))?;
+        charter.seeds = seeds;
+        Ok(charter)
+    }
+
+    /// The same, as the agent at a place is told it: everybody's public key and its own seed.
+    ///
+    /// # Errors
+    /// [`IdentityError`], of a key.
+    pub fn of_agent(config: &Config, keys: &[PublicKey], at: usize, seed: Seed) -> Result<Self, IdentityError> {
+        let timing = Timing { interval: HOUR, ..Timing::local() };
+        let (hop_retry, journey_retry) = (200 * MILLISECOND, SECOND);
+        let node = node::Config { timing, hop_retry, journey_retry, ..node::Config::default() };
+        let timing = consensus::Timing { patience: DAY, round: HOUR };
+        Self::new(config, node, timing, Trust::Nobody, keys, BTreeMap::from([(at, seed)]))
     }
 
     fn new(
@@ -60,15 +118,16 @@ impl Charter {
         node: node::Config,
         timing: consensus::Timing,
         trust: Trust,
+        public: &[PublicKey],
+        seeds: BTreeMap<usize, Seed>,
     ) -> Result<Self, IdentityError> {
         let swarm = config.swarm.as_ref().expect("a swarm is configured");
-        let members = 0..swarm.agents.len();
-        let founding = Founding::new(swarm.topology.shape(), members.clone().map(agent_id));
+        let founding = Founding::new(swarm.topology.shape(), (0..swarm.agents.len()).map(agent_id));
         let mut keys = KeyBook::new();
-        for at in members {
-            keys.insert(agent_id(at), &identity(swarm, at).public())?;
+        for (at, key) in public.iter().enumerate() {
+            keys.insert(agent_id(at), key)?;
         }
-        Ok(Self { config: config.clone(), keys: Arc::new(keys), founding, node, timing, trust })
+        Ok(Self { config: config.clone(), keys: Arc::new(keys), founding, node, timing, trust, seeds })
     }
 
     /// The `[swarm]` of its configuration.
@@ -76,23 +135,35 @@ impl Charter {
     pub fn swarm(&self) -> &SwarmConfig {
         self.config.swarm.as_ref().expect("checked when it was made")
     }
-}
 
-/// The identity of an agent in a run over recorded data: a function of the configuration, so that certificates are.
-fn identity(swarm: &SwarmConfig, at: usize) -> Identity {
-    let told = (at, &swarm.agents[at].id, &swarm.agents[at].strategy);
-    let seed =
-        blake3::derive_key("starling swarm agent of a backtest", &serde_json::to_vec(&told).expect("plain data"));
-    Identity::new(agent_id(at), &seed)
+    /// The secret of the agent at a place; none if it is not here.
+    #[must_use]
+    pub fn seed(&self, at: usize) -> Option<&Seed> {
+        self.seeds.get(&at)
+    }
+
+    /// The public keys of those whose secrets are here, in order of their places.
+    #[must_use]
+    pub fn public(&self) -> Vec<PublicKey> {
+        self.seeds.iter().map(|(at, seed)| Identity::new(agent_id(*at), &seed.0).public()).collect()
+    }
+
+    /// The identity of an agent whose secret is here.
+    fn identity(&self, at: usize) -> Identity {
+        Identity::new(agent_id(at), &self.seeds.get(&at).expect("a delegate is made where its secret is").0)
+    }
 }
 
 /// A member at work.
 #[derive(Debug)]
 pub struct Delegate {
+    at: usize,
     seat: Seat,
     board: Board,
     node: Node<Consensus>,
     confer: ConferConfig,
+    /// What it called votes about at the last stamp.
+    asked: Vec<Subject>,
     /// Votes asked for about stamps that it has not seen.
     early: BTreeSet<Subject>,
     decided: VecDeque<Arc<Certificate>>,
@@ -105,27 +176,65 @@ impl Delegate {
     ///
     /// # Errors
     /// [`SwarmError`], if its strategies or the council cannot be set up.
+    ///
+    /// # Panics
+    /// If the charter has not its secret.
     pub fn new(now: UnixNanos, charter: &Charter, at: usize) -> Result<Self, SwarmError> {
         let swarm = charter.swarm();
         let seat = Seat::new(&charter.config, swarm, at)?;
         let board = Board::new(swarm);
-        let consensus = Consensus::new(
-            identity(swarm, at),
-            Arc::clone(&charter.keys),
-            board.council()?,
-            charter.timing,
-            charter.trust,
-        );
-        let node = Node::found(now, agent_id(at), consensus, charter.node, &charter.founding);
+        let node = found(now, charter, at, &board)?;
         Ok(Self {
+            at,
             seat,
             board,
             node,
             confer: swarm.confer,
+            asked: Vec::new(),
             early: BTreeSet::new(),
             decided: VecDeque::new(),
             open: BTreeSet::new(),
         })
+    }
+
+    /// Begins anew among the members of `charter`, with what it knows and without what was said. With `again`, it calls
+    /// the votes of the last stamp once more.
+    ///
+    /// # Errors
+    /// [`SwarmError`], if the council cannot be set up.
+    pub fn regroup(&mut self, now: UnixNanos, charter: &Charter, again: bool) -> Result<(), SwarmError> {
+        self.node = found(now, charter, self.at, &self.board)?;
+        self.early.clear();
+        self.open.clear();
+        self.decided.clear();
+        if again {
+            for subject in self.asked.clone() {
+                self.vote(now, subject);
+            }
+            self.hear(now);
+        }
+        Ok(())
+    }
+
+    /// All events of a stamp that was conferred about before this delegate was there. What became of it, its board is
+    /// told by [`Delegate::inherit`].
+    ///
+    /// # Errors
+    /// [`SwarmError`], of its strategies.
+    pub fn on_past(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<(), SwarmError> {
+        self.seat.on_stamp(stamp, events)?;
+        Ok(())
+    }
+
+    /// What all members know of each other, from one of them.
+    pub fn inherit(&mut self, board: Board) {
+        self.board = board;
+    }
+
+    /// What it called votes about at the last stamp.
+    #[must_use]
+    pub fn asked(&self) -> &[Subject] {
+        &self.asked
     }
 
     /// Its number.
@@ -177,8 +286,9 @@ impl Delegate {
         }
         asked.sort_unstable();
         asked.dedup();
-        for instrument in asked {
-            self.vote(now, subject(stamp, instrument));
+        self.asked = asked.into_iter().map(|instrument| subject(stamp, instrument)).collect();
+        for subject in self.asked.clone() {
+            self.vote(now, subject);
         }
         for called in std::mem::take(&mut self.early) {
             self.vote(now, called);
@@ -270,4 +380,11 @@ impl Delegate {
     pub fn finish(&mut self) -> Result<Vec<crate::tearsheet::EquityPoint>, SwarmError> {
         Ok(self.seat.finish()?)
     }
+}
+
+/// The node of a member that founds the swarm with the others.
+fn found(now: UnixNanos, charter: &Charter, at: usize, board: &Board) -> Result<Node<Consensus>, SwarmError> {
+    let (identity, keys) = (charter.identity(at), Arc::clone(&charter.keys));
+    let consensus = Consensus::new(identity, keys, board.council()?, charter.timing, charter.trust);
+    Ok(Node::found(now, agent_id(at), consensus, charter.node, &charter.founding))
 }

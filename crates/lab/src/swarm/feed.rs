@@ -1,28 +1,24 @@
-//! Decisions as events: of a hall that confers over the run's data, or of a journal that kept them.
+//! Decisions as events: of a conference over the run's data, or of a journal that kept them.
 //!
 //! Invariant: stamps never go back, and a decision comes after the bar it is about.
-
-use std::collections::VecDeque;
 
 use starling_core::event::Decision;
 use starling_core::journal::{Digest, Kind, Reader};
 use starling_core::{Event, InstrumentId, StrategyId, UnixNanos};
-use starling_market::feed::{Feed, FeedError, Merge};
+use starling_market::feed::{Feed, FeedError};
 use starling_swarm::consensus::tally::Outcome;
 
 use super::SwarmError;
-use super::delegate::Charter;
-use super::hall::{Hall, Verdict};
+use super::conference::{Conference, Verdict};
 use super::seat::side_of;
-use crate::data::OpenedFeed;
+use super::stamps::Stamps;
+use crate::config::SwarmConfig;
 use crate::tearsheet::{SwarmRecord, SwarmTally};
 
 /// The decisions of a swarm over data.
 pub struct SwarmFeed {
-    hall: Hall,
-    data: Merge<'static>,
-    ahead: VecDeque<Event>,
-    ended: bool,
+    conference: Box<dyn Conference>,
+    data: Stamps,
     follower: StrategyId,
     maker: u64,
     decisions: u64,
@@ -40,58 +36,31 @@ impl std::fmt::Debug for SwarmFeed {
 }
 
 impl SwarmFeed {
-    /// The swarm of a charter over `feeds`; `follower` carries its decisions out.
-    ///
-    /// # Errors
-    /// [`SwarmError`], if an agent cannot be set up.
-    pub fn new(charter: &Charter, feeds: Vec<OpenedFeed>, follower: StrategyId) -> Result<Self, SwarmError> {
-        let hall = Hall::open(charter)?;
-        let told = serde_json::to_vec(charter.swarm()).expect("a configuration is plain data");
+    /// The swarm of a configuration over `data`; `follower` carries its decisions out.
+    #[must_use]
+    pub fn new(swarm: &SwarmConfig, conference: Box<dyn Conference>, data: Stamps, follower: StrategyId) -> Self {
+        // Who decides does not depend on where it runs.
+        let told = serde_json::to_vec(&swarm.anywhere()).expect("a configuration is plain data");
         let maker =
             Digest::of(&told).0.first_chunk::<8>().copied().map(u64::from_le_bytes).expect("a digest is longer");
-        Ok(Self {
-            tally: SwarmTally::new(charter.swarm()),
-            data: Merge::new(feeds.into_iter().map(|feed| Box::new(feed) as Box<dyn Feed>).collect()),
-            hall,
-            ahead: VecDeque::new(),
-            ended: false,
-            follower,
-            maker,
-            decisions: 0,
-            last: UnixNanos::EPOCH,
-        })
-    }
-
-    /// All events of the next stamp; none at the end.
-    fn next_stamp(&mut self) -> Result<Vec<Event>, FeedError> {
-        let whole =
-            |ahead: &VecDeque<Event>| ahead.front().is_some_and(|first| ahead.back().map(Event::ts) > Some(first.ts()));
-        while !self.ended && !whole(&self.ahead) {
-            match self.data.next_run()? {
-                Some(run) => self.ahead.extend(run),
-                None => self.ended = true,
-            }
-        }
-        let Some(stamp) = self.ahead.front().map(Event::ts) else { return Ok(Vec::new()) };
-        let count = self.ahead.iter().take_while(|event| event.ts() == stamp).count();
-        Ok(self.ahead.drain(..count).collect())
+        let (tally, last) = (SwarmTally::new(swarm), UnixNanos::EPOCH);
+        Self { conference, data, follower, maker, decisions: 0, last, tally }
     }
 
     fn decision(&mut self, stamp: UnixNanos, verdict: &Verdict) -> Option<Event> {
-        let certificate = &verdict.certificate;
-        let outcome = self.hall.delegates()[0].outcome(certificate)?;
-        self.tally.count(certificate, outcome, verdict.latency_ns);
+        let Verdict { certificate, outcome, latency_ns, cost_micro_usd } = verdict;
+        self.tally.count(certificate, *outcome, *latency_ns);
         // What is left as it is needs no decision.
-        let Outcome::Act { action, confidence, .. } = outcome else { return None };
+        let Outcome::Act { action, confidence, .. } = *outcome else { return None };
         self.decisions += 1;
-        self.last = self.last.max(stamp.saturating_add(verdict.latency_ns.max(1)));
+        self.last = self.last.max(stamp.saturating_add((*latency_ns).max(1)));
         let bytes = postcard::to_allocvec(&**certificate).expect("a certificate is plain data");
         Some(Event::Decision(Decision {
             strategy: self.follower,
             instrument: InstrumentId(certificate.subject.instrument),
             side: side_of(action),
             confidence_bps: confidence,
-            cost_micro_usd: 0,
+            cost_micro_usd: *cost_micro_usd,
             id: self.decisions,
             ts_event: stamp,
             ts_recv: self.last,
@@ -105,9 +74,7 @@ impl SwarmFeed {
     /// # Errors
     /// [`SwarmError`], of an agent's strategies.
     pub fn record(mut self) -> Result<SwarmRecord, SwarmError> {
-        let alone = self.hall.finish()?;
-        let board = self.hall.delegates()[0].board();
-        Ok(self.tally.record(board.records(), alone, self.hall.traffic()))
+        Ok(self.tally.record(self.conference.finish()?))
     }
 }
 
@@ -115,9 +82,8 @@ impl Feed for SwarmFeed {
     fn fill(&mut self, out: &mut Vec<Event>) -> Result<(), FeedError> {
         let before = out.len();
         while out.len() == before {
-            let events = self.next_stamp()?;
-            let Some(stamp) = events.first().map(Event::ts) else { return Ok(()) };
-            for verdict in self.hall.on_stamp(stamp, &events)? {
+            let Some((stamp, events)) = self.data.next_stamp()? else { return Ok(()) };
+            for verdict in self.conference.on_stamp(stamp, &events)? {
                 out.extend(self.decision(stamp, &verdict));
             }
         }

@@ -7,28 +7,16 @@
 //! [`SwarmConfig::hop`]: crate::config::SwarmConfig::hop
 //! [`SwarmConfig::think`]: crate::config::SwarmConfig::think
 
-use std::sync::Arc;
-
 use starling_core::time::MINUTE;
 use starling_core::{Event, UnixNanos};
-use starling_swarm::consensus::statement::Certificate;
 use starling_swarm::transport::{InProcess, SendError, Traffic, Transport};
 
 use super::SwarmError;
+use super::conference::{Closing, Conference, Verdict};
 use super::delegate::{Charter, Delegate};
-use crate::tearsheet::EquityPoint;
 
 /// Virtual time a conference may take; longer is a fault of the protocol.
 const CONFERENCE_MAX: u64 = 10 * MINUTE;
-
-/// A decision, and how long after its bar it was final.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// What was decided, and by whom.
-    pub certificate: Arc<Certificate>,
-    /// Nanoseconds from the bar to the first member's certificate.
-    pub latency_ns: u64,
-}
 
 /// A swarm within one process.
 #[derive(Debug)]
@@ -73,44 +61,6 @@ impl Hall {
         })
     }
 
-    /// Shows all delegates the events of a stamp and lets them confer until they agree.
-    ///
-    /// # Errors
-    /// [`SwarmError`], of a strategy; [`SwarmError::Endless`] if they never agree.
-    pub fn on_stamp(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<Vec<Verdict>, SwarmError> {
-        let began = self.clock;
-        self.clock = self.clock.saturating_add(self.think);
-        for delegate in &mut self.delegates {
-            delegate.on_stamp(self.clock, stamp, events)?;
-        }
-        let mut verdicts: Vec<Verdict> = Vec::new();
-        loop {
-            let moved = self.exchange()?;
-            for delegate in &mut self.delegates {
-                while let Some(certificate) = delegate.poll_decided() {
-                    if verdicts.iter().all(|verdict| verdict.certificate.subject != certificate.subject) {
-                        verdicts.push(Verdict { certificate, latency_ns: self.clock.get() - began.get() });
-                    }
-                }
-            }
-            if moved {
-                continue;
-            }
-            if self.delegates.iter().all(|delegate| !delegate.is_conferring()) {
-                verdicts.sort_by_key(|verdict| (verdict.latency_ns, verdict.certificate.subject));
-                return Ok(verdicts);
-            }
-            // Nothing is on its way, and somebody waits: for the next deadline.
-            self.clock = self.delegates.iter().map(Delegate::next_due).min().unwrap_or(UnixNanos::MAX);
-            if self.clock.get() - began.get() > CONFERENCE_MAX {
-                return Err(SwarmError::Endless { stamp });
-            }
-            for delegate in self.delegates.iter_mut().filter(|delegate| delegate.next_due() <= self.clock) {
-                delegate.on_time(self.clock);
-            }
-        }
-    }
-
     /// Frames go one edge further; false if none was on its way.
     fn exchange(&mut self) -> Result<bool, SwarmError> {
         let mut moved = false;
@@ -136,12 +86,49 @@ impl Hall {
         }
         Ok(moved)
     }
+}
 
-    /// The end of the data: what each agent would have earned alone, day by day.
-    ///
-    /// # Errors
-    /// [`SwarmError`].
-    pub fn finish(&mut self) -> Result<Vec<Vec<EquityPoint>>, SwarmError> {
-        self.delegates.iter_mut().map(Delegate::finish).collect()
+impl Conference for Hall {
+    fn on_stamp(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<Vec<Verdict>, SwarmError> {
+        let began = self.clock;
+        self.clock = self.clock.saturating_add(self.think);
+        for delegate in &mut self.delegates {
+            delegate.on_stamp(self.clock, stamp, events)?;
+        }
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        loop {
+            let moved = self.exchange()?;
+            for delegate in &mut self.delegates {
+                while let Some(certificate) = delegate.poll_decided() {
+                    let known = |verdict: &Verdict| verdict.certificate.subject == certificate.subject;
+                    let outcome = delegate.outcome(&certificate).filter(|_| !verdicts.iter().any(known));
+                    if let Some(outcome) = outcome {
+                        let latency_ns = self.clock.get() - began.get();
+                        verdicts.push(Verdict { certificate, outcome, latency_ns, cost_micro_usd: 0 });
+                    }
+                }
+            }
+            if moved {
+                continue;
+            }
+            if self.delegates.iter().all(|delegate| !delegate.is_conferring()) {
+                verdicts.sort_by_key(|verdict| (verdict.latency_ns, verdict.certificate.subject));
+                return Ok(verdicts);
+            }
+            // Nothing is on its way, and somebody waits: for the next deadline.
+            self.clock = self.delegates.iter().map(Delegate::next_due).min().unwrap_or(UnixNanos::MAX);
+            if self.clock.get() - began.get() > CONFERENCE_MAX {
+                return Err(SwarmError::Endless { stamp });
+            }
+            for delegate in self.delegates.iter_mut().filter(|delegate| delegate.next_due() <= self.clock) {
+                delegate.on_time(self.clock);
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Closing, SwarmError> {
+        let alone = self.delegates.iter_mut().map(Delegate::finish).collect::<Result<_, _>>()?;
+        let records = self.delegates[0].board().records().to_vec();
+        Ok(Closing { records, alone, traffic: self.traffic(), processes: None })
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use starling_core::fixed::Price;
 use starling_core::{Bar, Event, InstrumentId, Side, UnixNanos};
 use starling_engine::EngineError;
@@ -45,7 +46,7 @@ impl Calls {
 }
 
 /// How an agent has done by the bars: what all members know of each other.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Board {
     members: Vec<Member>,
     mode: Mode,

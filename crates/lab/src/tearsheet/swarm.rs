@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use starling_swarm::agent::{Role, TrackRecord};
+use starling_core::UnixNanos;
+use starling_swarm::agent::Role;
 use starling_swarm::consensus::ballot::Choice;
 use starling_swarm::consensus::statement::Certificate;
 use starling_swarm::consensus::tally::{Outcome, Reason};
-use starling_swarm::transport::Traffic;
 
 use super::EquityPoint;
 use crate::config::{AgentConfig, SwarmConfig};
+use crate::swarm::conference::Closing;
 
 /// An agent's part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,55 @@ pub struct AgentRecord {
     pub alone: Vec<EquityPoint>,
 }
 
+/// An agent's process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessRecord {
+    /// Its agent.
+    pub agent: String,
+    /// Frames it sent to others, and those before it in its place.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Most memory that was in use, bytes.
+    pub memory_peak: u64,
+    /// CPU time, nanoseconds.
+    pub cpu_ns: u64,
+    /// Every layer of the sandbox is in force.
+    pub sandboxed: bool,
+}
+
+/// A time without one of the agents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AbsenceRecord {
+    /// Which.
+    pub agent: String,
+    /// How its process ended.
+    pub how: String,
+    /// When that was noticed, by the wall's clock.
+    pub noticed: UnixNanos,
+    /// The bar that was conferred about; none between two.
+    pub stamp: Option<UnixNanos>,
+    /// Nanoseconds from then to another process being ready.
+    pub replaced_ns: Option<u64>,
+    /// Nanoseconds from then to the conference going on with all its members, the past shown to the new one.
+    pub seated_ns: Option<u64>,
+}
+
+/// What became of agents in processes of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessesRecord {
+    /// What carried the messages between them.
+    pub transport: String,
+    /// How often they sat down anew: once, and once after each time that somebody was missing.
+    pub sessions: u32,
+    /// When somebody was missing.
+    pub absences: Vec<AbsenceRecord>,
+    /// The processes at the end, in order of the configuration.
+    pub agents: Vec<ProcessRecord>,
+    /// What they cost, millionths of a dollar.
+    pub cost_micro_usd: u64,
+}
+
 /// A swarm's part in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwarmRecord {
@@ -66,6 +116,9 @@ pub struct SwarmRecord {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Where agents were processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<ProcessesRecord>,
 }
 
 impl SwarmRecord {
@@ -141,6 +194,7 @@ impl SwarmTally {
             latency_ns: [0; 3],
             messages: 0,
             bytes: 0,
+            processes: None,
         };
         Self { record, latencies: Vec::new() }
     }
@@ -178,14 +232,16 @@ impl SwarmTally {
         record.overruled += u64::from(is_clear && done.is_none_or(|action| heads[action as usize] != most));
     }
 
-    /// The whole, once the data has ended. `alone` is each agent's equity.
+    /// The whole, once the data has ended.
     #[must_use]
-    pub fn record(mut self, records: &[TrackRecord], alone: Vec<Vec<EquityPoint>>, traffic: Traffic) -> SwarmRecord {
+    pub fn record(mut self, closing: Closing) -> SwarmRecord {
+        let Closing { records, alone, traffic, processes } = closing;
         self.latencies.sort_unstable();
         let at = |share: usize| self.latencies.get((self.latencies.len().max(1) - 1) * share / 100).copied();
         self.record.latency_ns = [50, 99, 100].map(|share| at(share).unwrap_or_default());
         (self.record.messages, self.record.bytes) = (traffic.messages, traffic.bytes);
-        for ((agent, record), alone) in self.record.agents.iter_mut().zip(records).zip(alone) {
+        self.record.processes = processes;
+        for ((agent, record), alone) in self.record.agents.iter_mut().zip(&records).zip(alone) {
             agent.judged = record.decisions;
             agent.hit_rate = record.hit_rate().map(|bps| f64::from(bps) / 1e4);
             agent.weight = f64::from(record.weight()) / 1e4;

@@ -2,15 +2,18 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use starling_lab::bench::order_cost_curve;
 use starling_lab::config::{Config, ConfigFaults};
 use starling_lab::run::{Run, RunError};
+use starling_lab::swarm::SwarmError;
 use starling_lab::tearsheet::RunRecord;
 use starling_sim::backtest::BacktestError;
 
 use super::output;
+use crate::swarm::{self, Service};
 use crate::terminal::{Failure, Progress, put, say};
 
 /// The commit this was built from, as `build.rs` found it.
@@ -76,6 +79,7 @@ pub(crate) fn run_failure(path: &Path, error: &RunError) -> Failure {
     match error {
         RunError::Config(faults) => config_failure(path, faults),
         RunError::Backtest(BacktestError::Interrupted { .. }) => Failure::run(error),
+        RunError::Backtest(BacktestError::Feed(cause)) if cause.is::<SwarmError>() => Failure::run(error),
         RunError::Backtest(BacktestError::Feed(_)) | RunError::Data(_) => Failure::usage(error),
         RunError::Engine(_) | RunError::Strategy(_) | RunError::Instruments(_) | RunError::Bars(_) => {
             Failure::usage(format!("{}: {error}", path.display()))
@@ -98,17 +102,31 @@ pub(crate) struct Job<'a> {
     pub(crate) journal: Option<PathBuf>,
     /// Whether the report shows what an order costs on this machine, which takes a moment to measure.
     pub(crate) measures_orders: bool,
+    /// How its swarm is run; left out, as fast as it goes.
+    pub(crate) service: Option<Service>,
 }
 
 impl Job<'_> {
     /// Runs it; gives the record and the page of the report.
     pub(crate) fn run(self, quiet: bool) -> Result<(RunRecord, Option<PathBuf>), Failure> {
         let run = Run::new(self.text, self.search).map_err(|faults| config_failure(self.origin, &faults))?;
+        swarm::check(self.origin, run.config())?;
         if let Some(out) = &self.out {
             output::folder(out)?;
         }
         let journal = self.journal.or_else(|| self.out.as_ref().map(|out| out.join("journal")));
-        let progress = Progress::start(quiet);
+        let progress = match &self.service {
+            // It has a table of its own.
+            Some(service) => Progress::until(Arc::clone(&service.stop), true),
+            None => Progress::start(quiet),
+        };
+        let run = match &run.config().swarm {
+            None => run,
+            Some(_) => {
+                let service = self.service.unwrap_or_else(|| Service::new(run.config(), progress.flag()));
+                run.convene(service.convene())
+            }
+        };
         let failed = |error: RunError| run_failure(self.origin, &error);
         let mut record = match &journal {
             None => run.execute_with(std::io::sink(), |n, ts| progress.tell(n, ts)).map_err(failed)?.record,
@@ -157,7 +175,8 @@ impl Backtest {
         let beside = self.config.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let search = std::iter::once(beside).chain(self.data_dir).collect();
         let out = self.out.or_else(|| (!json).then(|| PathBuf::from("out")));
-        let job = Job { origin: &self.config, text, search, out, journal: self.journal, measures_orders: false };
+        let (origin, journal) = (&*self.config, self.journal);
+        let job = Job { origin, text, search, out, journal, measures_orders: false, service: None };
         let (record, page) = job.run(json)?;
         if json {
             return put(output::object(&record, page.as_deref()));

@@ -46,6 +46,7 @@ impl Demo {
             journal: None,
             // A debug build's figures say nothing about the engine.
             measures_orders: !cfg!(debug_assertions),
+            service: None,
         };
         let (record, page) = job.run(json)?;
         if json {

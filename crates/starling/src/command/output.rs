@@ -102,7 +102,7 @@ fn swarm(swarm: &SwarmRecord) -> Value {
         })
     };
     let decided = swarm.decided();
-    json!({
+    let mut object = json!({
         "agents": swarm.agents.iter().map(agent).collect::<Vec<_>>(),
         "topology": swarm.topology,
         "consensus": swarm.consensus,
@@ -114,7 +114,11 @@ fn swarm(swarm: &SwarmRecord) -> Value {
         "latency_ns": swarm.latency_ns,
         "messages": swarm.messages,
         "bytes": swarm.bytes,
-    })
+    });
+    if let Some(processes) = &swarm.processes {
+        object["processes"] = json!(processes);
+    }
+    object
 }
 
 /// A swarm in a few lines: what each agent said, and what it would have earned alone.
@@ -209,7 +213,7 @@ pub(crate) fn summary(record: &RunRecord) {
 }
 
 /// A number in groups of three.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let head = digits.len() % 3;
     let mut text = digits[..head].to_owned();

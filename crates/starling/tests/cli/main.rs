@@ -11,3 +11,5 @@ mod input;
 mod interruption;
 mod journal;
 mod scene;
+#[cfg(target_os = "linux")]
+mod swarm;

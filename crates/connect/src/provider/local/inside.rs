@@ -3,13 +3,14 @@
 //! Invariant: a process ends when its provider does. It is killed by the system's death signal; where that does not
 //! come, by its own watch over the socket, which the kernel closes with the provider's last thread.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -52,6 +53,24 @@ pub enum EnterError {
     Language(String),
 }
 
+type Wake = Box<dyn Fn() + Send>;
+
+/// Called when something was told.
+#[derive(Clone, Default)]
+struct OnTold(Arc<Mutex<Option<Wake>>>);
+
+impl OnTold {
+    fn lock(&self) -> MutexGuard<'_, Option<Wake>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for OnTold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnTold").finish_non_exhaustive()
+    }
+}
+
 /// An agent's process, confined, with its role.
 #[derive(Debug)]
 pub struct Inside {
@@ -60,6 +79,7 @@ pub struct Inside {
     layers: Layers,
     link: Arc<Mutex<UnixStream>>,
     told: Receiver<Told>,
+    on_told: OnTold,
     /// Locked until this process is no more.
     _lock: Option<File>,
 }
@@ -96,9 +116,11 @@ impl Inside {
         let (tell, told) = sync_channel(ORDERS_MAX);
         let heard = link.try_clone().map_err(no_provider)?;
         let watch = std::thread::Builder::new().name("provider".into()).stack_size(128 << 10);
-        watch.spawn(move || listen(heard, words, &tell)).map_err(no_provider)?;
+        let on_told = OnTold::default();
+        let theirs = on_told.clone();
+        watch.spawn(move || listen(heard, words, &tell, &theirs)).map_err(no_provider)?;
         let link = Arc::new(Mutex::new(link));
-        Ok(Self { assignment, folder: seal.folder, layers, link, told, _lock: lock })
+        Ok(Self { assignment, folder: seal.folder, layers, link, told, on_told, _lock: lock })
     }
 
     /// Its role.
@@ -144,6 +166,12 @@ impl Inside {
         self.told.recv_timeout(at_most).ok()
     }
 
+    /// Calls `wake` whenever the provider tells something: for who waits for other things, too.
+    pub fn on_told(&self, wake: impl Fn() + Send + 'static) {
+        // What was told before counts, too.
+        self.on_told.lock().insert(Box::new(wake))();
+    }
+
     /// What the provider tells.
     #[must_use]
     pub const fn told(&self) -> &Receiver<Told> {
@@ -174,7 +202,7 @@ fn hear(link: &mut UnixStream, words: &mut Words) -> Result<Order, EnterError> {
     }
 }
 
-fn listen(mut link: UnixStream, mut words: Words, tell: &SyncSender<Told>) {
+fn listen(mut link: UnixStream, mut words: Words, tell: &SyncSender<Told>, on_told: &OnTold) {
     loop {
         let Ok(order) = hear(&mut link, &mut words) else { die() };
         let mut told = match order {
@@ -192,6 +220,9 @@ fn listen(mut link: UnixStream, mut words: Words, tell: &SyncSender<Told>) {
             if poll(&mut ends, Some(&pause)).is_ok_and(|count| count > 0) && ends[0].revents().intersects(gone) {
                 die();
             }
+        }
+        if let Some(wake) = &*on_told.lock() {
+            wake();
         }
     }
 }

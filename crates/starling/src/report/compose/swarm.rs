@@ -1,7 +1,8 @@
 //! The section about a swarm: who said what, what came of it, and what each agent would have earned alone.
 
 use starling_lab::stats::{ratio, returns};
-use starling_lab::tearsheet::{AgentRecord, EquityPoint, RunRecord, SwarmRecord, drawdown};
+use starling_lab::tearsheet::{AgentRecord, EquityPoint, ProcessesRecord, RunRecord, SwarmRecord, drawdown};
+use starling_swarm::cost::MicroDollars;
 
 use super::super::chart::{Horizontal, Ink, Layer, Measure, Plot, Shape, Spread};
 use super::super::document::{Block, Cell, Fact, Table, numbers, words};
@@ -65,6 +66,26 @@ fn facts(swarm: &SwarmRecord) -> Vec<Fact> {
     facts.push(Fact::new("Bytes along edges", count(swarm.bytes)));
     if let Some(each) = swarm.messages.checked_div(swarm.conferences) {
         facts.push(Fact::new("Messages a conference", count(each)));
+    }
+    facts.extend(swarm.processes.iter().flat_map(processes));
+    facts
+}
+
+/// Agents in processes of their own.
+fn processes(processes: &ProcessesRecord) -> Vec<Fact> {
+    let sandboxed = processes.agents.iter().filter(|agent| agent.sandboxed).count();
+    let (all, sandboxed) = (counted(processes.agents.len() as u64, "agent"), count(sandboxed as u64));
+    let cpu = processes.agents.iter().map(|agent| agent.cpu_ns).sum();
+    let mut facts = vec![
+        Fact::new("Agents in processes", format!("{all}, {sandboxed} fully sandboxed, over {}", processes.transport)),
+        Fact::new("Agents' CPU time", duration(cpu)),
+        Fact::new("Times somebody was missing", count(processes.absences.len() as u64)),
+    ];
+    if let Some(longest) = processes.absences.iter().filter_map(|absence| absence.seated_ns).max() {
+        facts.push(Fact::new("Longest without somebody", duration(longest)));
+    }
+    if processes.cost_micro_usd > 0 {
+        facts.push(Fact::new("Agents cost", MicroDollars(processes.cost_micro_usd).to_string()));
     }
     facts
 }

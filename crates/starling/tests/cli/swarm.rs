@@ -1,0 +1,311 @@
+//! Swarms in processes of their own: the same decisions as in one process, whoever is killed; deployed, looked at, ended.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use starling_core::event::Decision;
+use starling_core::journal::{Kind, Reader};
+use starling_core::{InstrumentId, Side, UnixNanos};
+
+use crate::scene::{Catalogue, Said, Scene};
+
+/// How long to wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn demo() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/demo.toml").display().to_string()
+}
+
+/// `swarm ACTION` of the demo, up to a date.
+fn of_demo(action: &str, until: &str, more: &[&str]) -> Vec<String> {
+    let mut arguments = vec!["swarm".to_owned(), action.to_owned(), demo()];
+    for at in 0..5 {
+        arguments.extend(["--set".to_owned(), format!("data.{at}.to='{until}'")]);
+    }
+    arguments.extend(more.iter().map(|&word| word.to_owned()));
+    arguments
+}
+
+fn run(scene: &Scene, arguments: &[String]) -> Said {
+    scene.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+type Told = (UnixNanos, InstrumentId, Option<Side>, u16);
+
+/// What a journal's decisions were, by bar and instrument.
+fn decisions(journal: &[u8]) -> Vec<Told> {
+    let records = Reader::new(journal).unwrap().map(Result::unwrap);
+    let kept = records.filter(|record| record.kind == Kind::Decision);
+    let decisions = kept.map(|record| postcard::from_bytes::<Decision>(record.payload).unwrap());
+    let mut told: Vec<Told> = decisions.map(|d| (d.ts_event, d.instrument, d.side, d.confidence_bps)).collect();
+    told.sort_by_key(|(ts, instrument, ..)| (*ts, *instrument));
+    told
+}
+
+/// What the demo decides up to a date, in one process.
+fn in_process(scene: &Scene, until: &str) -> Vec<Told> {
+    let said = run(scene, &of_demo("run", until, &["--out", "here", "--json"]));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.json()["swarm"].get("processes").is_none());
+    decisions(&scene.read("here/journal"))
+}
+
+/// Waits for what must come, a minute or two if need be.
+#[track_caller]
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn lives(pid: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // A zombie is dead; whoever was to bury it is not ours.
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+fn kill(signal: &str, pid: u64) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
+fn now_ns() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
+}
+
+fn status(scene: &Scene, state: &str) -> Option<Value> {
+    let said = scene.run(&["swarm", "status", "--state", state, "--json"]);
+    (said.code == 0).then(|| said.json())
+}
+
+fn pids(overview: &Value) -> Vec<u64> {
+    let mut pids: Vec<u64> = overview["agents"].as_array().unwrap().iter().filter_map(|a| a["pid"].as_u64()).collect();
+    pids.extend(overview["pid"].as_u64());
+    pids
+}
+
+/// A swarm that runs in the background of the test.
+struct Background {
+    child: Child,
+}
+
+impl Background {
+    fn start(scene: &Scene, arguments: &[String]) -> Self {
+        let mut command = scene.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        Self { child: command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap() }
+    }
+
+    fn end(self) -> Said {
+        self.child.wait_with_output().unwrap().into()
+    }
+}
+
+#[test]
+fn a_swarm_of_processes_decides_as_one_process() {
+    let scene = Scene::new();
+    let here = in_process(&scene, "2003-01-01");
+    let said = run(&scene, &of_demo("run", "2003-01-01", &["--provider", "process", "--out", "there", "--json"]));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let there = decisions(&scene.read("there/journal"));
+    assert!(here.len() > 100, "{}", here.len());
+    assert_eq!(there, here);
+    let swarm = &said.json()["swarm"];
+    let processes = &swarm["processes"];
+    assert_eq!((&processes["sessions"], &processes["transport"]), (&Value::from(1), &Value::from("socket")));
+    assert_eq!(processes["agents"].as_array().unwrap().len(), 8);
+    for agent in processes["agents"].as_array().unwrap() {
+        assert!(agent["messages"].as_u64().unwrap() > 0 && agent["memory_peak"].as_u64().unwrap() > 1 << 20);
+    }
+    eprintln!("latency median, P99, longest of {} conferences: {} ns", swarm["conferences"], swarm["latency_ns"]);
+    // What they decided stands in the journal, and no agent is needed to do the run again.
+    let said =
+        scene.run(&["replay", "there/journal", "--data-dir", Path::new(&demo()).parent().unwrap().to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+}
+
+#[test]
+fn agents_are_killed_while_they_trade_and_no_decision_is_lost_or_doubled() {
+    let scene = Scene::new();
+    let until = "2002-01-01";
+    let here = in_process(&scene, until);
+    let more = ["--provider", "process", "--speed", "100/s", "--out", "there", "--state", "state", "--json"];
+    let swarm = Background::start(&scene, &of_demo("run", until, &more));
+    // Of eight agents, at which stamp: two of them at once, one twice, and the coordinator.
+    let (mut killed, mut dead) = (Vec::new(), BTreeSet::new());
+    for (stamp, agents) in [(20, &[3_usize][..]), (90, &[0, 5]), (160, &[3]), (230, &[7])] {
+        let overview = wait("the stamp", || {
+            status(&scene, "state").filter(|overview| {
+                let all = overview["agents"].as_array().unwrap().iter();
+                overview["stamps"].as_u64().unwrap() >= stamp
+                    && all.clone().all(|agent| agent["pid"].as_u64().is_some_and(|pid| !dead.contains(&pid)))
+            })
+        });
+        for &agent in agents {
+            let pid = overview["agents"][agent]["pid"].as_u64().unwrap();
+            dead.insert(pid);
+            killed.push((overview["agents"][agent]["id"].as_str().unwrap().to_owned(), now_ns()));
+            kill("-KILL", pid);
+        }
+    }
+    let said = swarm.end();
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(decisions(&scene.read("there/journal")), here);
+    let object = said.json();
+    let absences = object["swarm"]["processes"]["absences"].as_array().unwrap();
+    assert_eq!(absences.len(), killed.len(), "{absences:?}");
+    for (name, at) in &killed {
+        let of = |absence: &&Value| {
+            absence["agent"] == name.as_str() && absence["noticed"].as_u64().is_none_or(|noticed| noticed >= *at)
+        };
+        let absence = absences.iter().find(of).unwrap();
+        assert_eq!(absence["how"], "signal 9");
+        eprintln!(
+            "{name}: noticed {:?} ns after the kill, replaced after {}, conferring again after {}",
+            absence["noticed"].as_u64().map(|noticed| noticed - at),
+            absence["replaced_ns"],
+            absence["seated_ns"],
+        );
+        assert!(absence["seated_ns"].as_u64() >= absence["replaced_ns"].as_u64());
+    }
+    // At least one session for each time that somebody was missing; two at once may share one.
+    assert!(object["swarm"]["processes"]["sessions"].as_u64().unwrap() >= 4);
+    assert!(dead.into_iter().all(|pid| !lives(pid)));
+}
+
+#[test]
+fn a_swarm_is_deployed_looked_at_and_destroyed() {
+    let scene = Scene::new();
+    let more = ["--provider", "process", "--speed", "20/s", "--state", "state", "--out", "out"];
+    let said = run(&scene, &of_demo("deploy", "2013-01-01", &more));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("8 agents, state in state"), "{}", said.stderr);
+    let twice = run(&scene, &of_demo("deploy", "2013-01-01", &more));
+    assert!(twice.code == 2 && twice.stderr.contains("a swarm runs here already"), "{}", twice.stderr);
+    let overview = wait("bars", || status(&scene, "state").filter(|o| o["stamps"].as_u64().unwrap() > 3));
+    assert_eq!((&overview["phase"], &overview["provider"]), (&Value::from("running"), &Value::from("process")));
+    let pids = pids(&overview);
+    assert_eq!(pids.len(), 9);
+    assert!(pids.iter().all(|pid| lives(*pid)));
+    let table = scene.run(&["swarm", "status", "--state", "state"]);
+    let lines: Vec<&str> = table.stdout.lines().collect();
+    assert_eq!(lines.len(), 3 + 8, "{}", table.stdout);
+    assert!(lines[0].contains("running") && lines[2].starts_with("agent") && lines[3].contains("ready"), "{lines:?}");
+    let said = scene.run(&["swarm", "destroy", "--state", "state", "--json"]);
+    assert_eq!((said.code, said.json()), (0, serde_json::json!({ "ended": true, "killed": false })), "{}", said.stderr);
+    wait("their end", || pids.iter().all(|pid| !lives(*pid)).then_some(()));
+    assert_eq!(scene.files(), Vec::<String>::new());
+    assert_eq!(scene.run(&["swarm", "status", "--state", "state"]).code, 2);
+}
+
+#[test]
+fn nothing_is_left_of_a_swarm_that_is_killed() {
+    let scene = Scene::new();
+    let more = ["--provider", "process", "--speed", "20/s", "--state", "state", "--json"];
+    let said = run(&scene, &of_demo("deploy", "2013-01-01", &more));
+    let overview = said.json();
+    let pids = pids(&overview);
+    assert_eq!(pids.len(), 9);
+    kill("-KILL", overview["pid"].as_u64().unwrap());
+    wait("their end", || pids.iter().all(|pid| !lives(*pid)).then_some(()));
+    let gone = |folder: PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    wait("the agents' folders to be removed", || gone(scene.path("state/agents")).then_some(()));
+    let said = scene.run(&["swarm", "destroy", "--state", "state"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, "it had ended; its state folder is removed\n"));
+    // What was decided so far; nobody was left to remove it.
+    assert_eq!(scene.files(), ["out/journal.partial"]);
+}
+
+#[test]
+fn agents_are_divided_among_processes_and_decide_the_same() {
+    let scene = Scene::new();
+    let until = "2002-01-01";
+    let here = in_process(&scene, until);
+    let more = ["--provider", "process", "--speed", "100/s", "--state", "state", "--out", "there", "--json"];
+    let more = [&more[..], &["--set", "swarm.process.processes=3"]].concat();
+    let swarm = Background::start(&scene, &of_demo("run", until, &more));
+    let distinct = |overview: &Value| {
+        overview["agents"].as_array().unwrap().iter().map(|agent| agent["pid"].as_u64()).collect::<BTreeSet<_>>().len()
+    };
+    let first = wait("bars", || status(&scene, "state").filter(|o| o["stamps"].as_u64().unwrap() > 40));
+    assert_eq!((&first["processes"], distinct(&first)), (&Value::from(3), 3));
+    let refused = scene.run(&["swarm", "scale", "9", "--state", "state"]);
+    assert!(refused.code == 2 && refused.stderr.contains("among 1 to 8 processes, not 9"), "{}", refused.stderr);
+    for processes in [1, 8] {
+        let scaled = scene.run(&["swarm", "scale", &processes.to_string(), "--state", "state", "--json"]);
+        assert_eq!((scaled.code, distinct(&scaled.json())), (0, processes), "{}", scaled.stderr);
+    }
+    let said = swarm.end();
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(decisions(&scene.read("there/journal")), here);
+    assert_eq!(said.json()["swarm"]["processes"]["sessions"], 3);
+}
+
+#[test]
+fn the_autoscaler_divides_agents_while_conferences_take_long() {
+    let scene = Scene::new();
+    let until = "2001-01-01";
+    let here = in_process(&scene, until);
+    // No conference is over within 1 ns, so the load calls for more, until there are as many as allowed.
+    let autoscale = "swarm.process.autoscale={ min = 1, max = 2, p95 = '1ns', cooldown = '1ns', smooth = '1ns' }";
+    let more = ["--provider", "process", "--out", "there", "--state", "state", "--json", "--set", autoscale];
+    let said = run(&scene, &of_demo("run", until, &more));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(decisions(&scene.read("there/journal")), here);
+    assert_eq!(said.json()["swarm"]["processes"]["sessions"], 2, "one process, then two");
+    assert_eq!(status(&scene, "state").unwrap()["processes"], 2);
+}
+
+#[test]
+fn an_interrupted_swarm_leaves_nothing() {
+    let scene = Scene::new();
+    let more = ["--provider", "process", "--speed", "20/s", "--state", "state", "--out", "out"];
+    let swarm = Background::start(&scene, &of_demo("run", "2013-01-01", &more));
+    let overview = wait("bars", || status(&scene, "state").filter(|o| o["stamps"].as_u64().unwrap() > 3));
+    kill("-INT", u64::from(swarm.child.id()));
+    let said = swarm.end();
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{}", said.stderr);
+    assert!(said.stderr.contains("error: interrupted at the bar of 2000-"), "{}", said.stderr);
+    assert!(pids(&overview).into_iter().all(|pid| !lives(pid)));
+    let left = scene.files();
+    assert_eq!(left, ["state/last", "state/lock"]);
+    assert_eq!(status(&scene, "state").unwrap()["phase"], "failed");
+}
+
+#[test]
+fn a_spent_budget_ends_the_swarm() {
+    let scene = Scene::new();
+    let prices = ["--set", "swarm.cost.vcpu_second='0.01'", "--set", "swarm.cost.per_swarm='0.05'"];
+    let more = [&["--provider", "process", "--speed", "20/s", "--json"][..], &prices].concat();
+    let said = run(&scene, &of_demo("run", "2013-01-01", &more));
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    let told = "of $0.050000: raise cost.per_swarm";
+    assert!(said.stderr.contains("the budget is spent: the swarm has cost $"), "{}", said.stderr);
+    assert!(said.stderr.contains(told), "{}", said.stderr);
+}
+
+#[test]
+fn what_cannot_be_is_told() {
+    let mut told = Catalogue::default();
+    let scene = Scene::of_bars(crate::scene::BARS_HEADER, &crate::scene::BARS);
+    told.case("without a swarm", &scene, &["swarm", "run", "run.toml"]);
+    told.case("without a configuration", &scene, &["swarm", "deploy", "none.toml"]);
+    told.case("nobody there", &scene, &["swarm", "status", "--state", "nowhere"]);
+    told.case("nothing to end", &scene, &["swarm", "destroy", "--state", "nowhere"]);
+    fs::copy(demo(), scene.path("demo.toml")).unwrap();
+    told.case("a pace", &scene, &["swarm", "run", "demo.toml", "--speed", "fast"]);
+    told.case("too little memory", &scene, &["swarm", "run", "demo.toml", "--set", "swarm.process.memory_mib=0"]);
+    told.case("a price below nothing", &scene, &["swarm", "run", "demo.toml", "--set", "swarm.cost.per_day='-1'"]);
+    if !cfg!(feature = "mesh") {
+        let arguments = ["swarm", "run", "demo.toml", "--provider", "process", "--transport", "zenoh"];
+        told.case("without Zenoh", &scene, &arguments);
+    }
+    insta::assert_snapshot!("swarm", told.text());
+}
