@@ -1,0 +1,562 @@
+//! What a member does: sessions one after the other, checkpoints, and help for who was away.
+//!
+//! Invariant: everything it tells its agent, logs and signs is a function of the ordered units alone, so it is equal at
+//! all correct members. If a quorum signs something else it stops: more lie than were planned for, or its disk does.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use starling_swarm::byzantine::{
+    Admission, BATCH_BYTES_MAX, Batch, Certified, Checkpoint, ITEMS_MAX, Sessions, quorum,
+};
+use starling_swarm::consensus::statement::Consent;
+use starling_swarm::id::AgentId;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::desk::Desk;
+use super::link::{Links, News, Talk};
+use super::run::{Parts, Report, Run, Unit};
+use super::shelf::{Log, Mark, Shelf};
+use super::tray::Tray;
+use super::unit::{self, Keys, PARCEL_BYTES_MAX, Parcel};
+use super::{Config, Event, OVERLAP_ROUNDS, SWITCH_ROUNDS, Tally};
+
+/// How often it looks what is due.
+const TICK: Duration = Duration::from_millis(20);
+/// How often an end is said again that no quorum has confirmed.
+const SAY_AGAIN: Duration = Duration::from_millis(200);
+/// How long it tries to end a session by itself, once a quorum has ended it.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long a member may take to answer with a piece of a log.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Bytes of a piece of a log.
+const PIECE_BYTES: usize = 256 << 10;
+/// Checkpoints of one member that are kept while a quorum is not there.
+const WORDS_MAX: usize = 8;
+/// How often a session may end without having been told to.
+const RESTARTS_MAX: u32 = 64;
+
+/// Why a member stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Halt {
+    #[error("its files: {0}; see to the disk and open the node again")]
+    Io(#[from] io::Error),
+    #[error(
+        "a quorum ended session {0} with another digest than this member: a third or more lie, or its files were changed"
+    )]
+    Split(u64),
+    #[error("session {0} ended by itself {RESTARTS_MAX} times: see the messages of target AlephBFT")]
+    Broken(u64),
+}
+
+/// A log on its way from another member.
+struct Fetch {
+    session: u64,
+    from: usize,
+    log: Log,
+    proof: Option<Certified>,
+    asked: Instant,
+}
+
+/// See the module.
+pub(super) struct Driver {
+    config: Config,
+    keys: Keys,
+    shelf: Shelf,
+    links: Arc<Links>,
+    desk: Arc<Desk>,
+    tray: Arc<Tray>,
+    tally: Arc<Tally>,
+    sessions: Sessions,
+    /// Of the session before the current one.
+    before: [u8; 32],
+    log: Log,
+    runs: BTreeMap<u64, Run>,
+    restarts: BTreeMap<u64, u32>,
+    /// Units of the current session that come a second time, since it was begun again.
+    skip: usize,
+    reports: mpsc::UnboundedSender<Report>,
+    reported: mpsc::UnboundedReceiver<Report>,
+    /// Units of sessions whose turn has not come.
+    ahead: BTreeMap<u64, Vec<Unit>>,
+    /// Members' words about ends that no quorum has confirmed yet.
+    words: BTreeMap<AgentId, BTreeMap<u64, (Checkpoint, Consent)>>,
+    /// Own ends that no quorum has confirmed yet.
+    unconfirmed: BTreeMap<u64, Mark>,
+    said: Instant,
+    /// The highest session that a quorum has ended and this member has not, and since when it knows.
+    behind: Option<(u64, Instant)>,
+    fetch: Option<Fetch>,
+    /// Members that do not have the log of the current session any more, and the oldest they have.
+    gone: BTreeMap<usize, u64>,
+    stranded: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        config: Config,
+        keys: Keys,
+        shelf: Shelf,
+        links: Arc<Links>,
+        desk: Arc<Desk>,
+        tray: Arc<Tray>,
+        tally: Arc<Tally>,
+        (sessions, last): (Sessions, Option<&Mark>),
+    ) -> io::Result<Self> {
+        let before = last.map_or([0; 32], |mark| mark.checkpoint.digest);
+        let log = shelf.new_log(sessions.current(), before)?;
+        let (reports, reported) = mpsc::unbounded_channel();
+        Ok(Self {
+            config,
+            keys,
+            shelf,
+            links,
+            desk,
+            tray,
+            tally,
+            sessions,
+            before,
+            log,
+            runs: BTreeMap::new(),
+            restarts: BTreeMap::new(),
+            skip: 0,
+            reports,
+            reported,
+            ahead: BTreeMap::new(),
+            words: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            said: Instant::now(),
+            behind: None,
+            fetch: None,
+            gone: BTreeMap::new(),
+            stranded: false,
+        })
+    }
+
+    /// Goes on where `marks` end, for ever.
+    pub(super) async fn drive(
+        &mut self,
+        marks: Vec<Mark>,
+        mut heard: mpsc::Receiver<News>,
+    ) -> Result<(), Halt> {
+        self.tell_again(&marks).await?;
+        let current = self.sessions.current();
+        for mark in marks.into_iter().filter(|mark| mark.certified.is_none()) {
+            // The others may need this member to end it.
+            self.begin(mark.checkpoint.session)?;
+            self.stand_by(mark);
+        }
+        self.begin(current)?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                report = self.reported.recv() => match report.expect("it holds a sender itself") {
+                    Report::Ordered(session, units) => self.on_order(session, units)?,
+                    Report::Over(session) => self.on_over(session)?,
+                },
+                Some(news) = heard.recv() => match news {
+                    News::Up(place) => self.on_link(place)?,
+                    News::Said(place, talk) => self.on_talk(place, talk)?,
+                },
+                _ = tick.tick() => self.on_time()?,
+            }
+        }
+    }
+
+    /// Tells the agent the batches of ended sessions that it wants to be told again.
+    async fn tell_again(&mut self, marks: &[Mark]) -> io::Result<()> {
+        let from = self.config.from;
+        let first = Sessions::new(self.config.session_units, self.keys.members.iter().copied());
+        let now = std::mem::replace(&mut self.sessions, first);
+        for mark in marks {
+            if mark.checkpoint.session >= from {
+                let mut log = self.shelf.read_log(mark.checkpoint.session)?;
+                while let Some((creator, parcel)) = log.next()? {
+                    self.tray.room().await;
+                    self.admit(creator, &parcel);
+                }
+                self.tray.put(Event::Ended(mark.checkpoint));
+            }
+            self.sessions = mark.sessions.clone();
+        }
+        self.sessions = now;
+        Ok(())
+    }
+
+    fn begin(&mut self, session: u64) -> io::Result<()> {
+        if self.runs.contains_key(&session) {
+            return Ok(());
+        }
+        let run = Run::begin(Parts {
+            session,
+            keys: self.keys.clone(),
+            pace: self.config.pace,
+            units: self.config.session_units,
+            links: Arc::clone(&self.links),
+            desk: Arc::clone(&self.desk),
+            tray: Arc::clone(&self.tray),
+            reports: self.reports.clone(),
+            backup: self.shelf.backup(session)?,
+        });
+        self.runs.insert(session, run);
+        Ok(())
+    }
+
+    /// A session ended that was not told to: a task of it died. It is begun again, from its backup.
+    fn on_over(&mut self, session: u64) -> Result<(), Halt> {
+        if self.runs.remove(&session).is_none() {
+            return Ok(());
+        }
+        Tally::add(&self.tally.restarts);
+        let restarts = self.restarts.entry(session).or_default();
+        *restarts += 1;
+        if *restarts > RESTARTS_MAX {
+            return Err(Halt::Broken(session));
+        }
+        // What it ordered is ordered again, from its first unit.
+        self.ahead.remove(&session);
+        if session == self.sessions.current() {
+            self.skip = (self.config.session_units - self.sessions.left()) as usize;
+        }
+        Ok(self.begin(session)?)
+    }
+
+    fn on_order(&mut self, session: u64, mut units: Vec<Unit>) -> Result<(), Halt> {
+        let current = self.sessions.current();
+        if session == current {
+            let again = self.skip.min(units.len());
+            self.skip -= again;
+            units.drain(..again);
+            self.take(units)?;
+        } else if session > current {
+            let ahead = self.ahead.entry(session).or_default();
+            // What a session orders after its last unit does not count.
+            let room = self.config.session_units as usize - ahead.len();
+            ahead.extend(units.into_iter().take(room));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, units: Vec<Unit>) -> Result<(), Halt> {
+        let mut units = units;
+        loop {
+            let session = self.sessions.current();
+            for (creator, parcel) in units {
+                Tally::add(&self.tally.units);
+                if let Some(Parcel(parcel)) = parcel {
+                    self.log.append(creator, &parcel)?;
+                    self.admit(creator, &parcel);
+                }
+                if self.sessions.count() {
+                    self.end(None)?;
+                    break;
+                }
+            }
+            let current = self.sessions.current();
+            if session == current {
+                break;
+            }
+            units = self.ahead.remove(&current).unwrap_or_default();
+        }
+        self.look_ahead()?;
+        Ok(())
+    }
+
+    /// Begins the next session in time, and lets it take new batches a little before its turn.
+    fn look_ahead(&mut self) -> io::Result<()> {
+        let rounds = self.sessions.left() / u32::try_from(self.keys.members.len()).expect("checked");
+        let next = self.sessions.current() + 1;
+        if rounds <= OVERLAP_ROUNDS {
+            self.begin(next)?;
+        }
+        if rounds <= SWITCH_ROUNDS {
+            self.desk.feed(next);
+        }
+        Ok(())
+    }
+
+    /// Takes a unit's batches.
+    fn admit(&mut self, creator: u32, parcel: &[u8]) {
+        let Some(&origin) = self.keys.members.get(creator as usize) else { return };
+        let session = self.sessions.current();
+        for (number, bytes) in unit::batches(parcel) {
+            let admission = self.sessions.admit(session, origin, number);
+            let done = matches!(admission, Admission::Execute | Admission::Again);
+            if done && origin == self.keys.identity.agent() {
+                self.desk.ordered(number);
+            }
+            match admission {
+                Admission::Execute => {
+                    let items = if bytes.len() <= BATCH_BYTES_MAX { unit::unpack(bytes) } else { None };
+                    match items.filter(|items| items.len() <= ITEMS_MAX) {
+                        Some(items) => {
+                            Tally::add(&self.tally.batches);
+                            self.tray.put(Event::Batch { session, batch: Batch { origin, number, items } });
+                        }
+                        None => Tally::add(&self.tally.refused),
+                    }
+                }
+                Admission::Again => Tally::add(&self.tally.again),
+                _ => Tally::add(&self.tally.refused),
+            }
+        }
+    }
+
+    /// The current session has ended, just now or by another's log.
+    fn end(&mut self, certified: Option<Certified>) -> Result<(), Halt> {
+        let current = self.sessions.current();
+        let (session, digest) = (current - 1, self.log.digest());
+        let checkpoint = Checkpoint { broadcast: self.keys.broadcast, session, digest };
+        let mark = Mark { checkpoint, sessions: self.sessions.clone(), certified: None };
+        self.shelf.write_mark(&mark)?;
+        self.desk.ended(session)?;
+        self.before = digest;
+        self.log = self.shelf.new_log(current, digest)?;
+        self.gone.clear();
+        (self.fetch, self.skip) = (None, 0);
+        self.restarts.remove(&session);
+        if self.behind.is_some_and(|(behind, _)| behind < current) {
+            self.behind = None;
+        }
+        self.tally.session.store(current, Ordering::Relaxed);
+        self.tray.put(Event::Ended(checkpoint));
+        self.begin(current)?;
+        self.stand_by(mark);
+        match certified {
+            Some(certified) => self.confirm(certified)?,
+            None => self.count_words(session)?,
+        }
+        self.shelf.forget_before(current.saturating_sub(self.config.archive))?;
+        Ok(())
+    }
+
+    /// Says how a session ended, until a quorum says the same.
+    fn stand_by(&mut self, mark: Mark) {
+        let (checkpoint, me) = (mark.checkpoint, self.keys.identity.agent());
+        let signature = checkpoint.sign(&self.keys.identity);
+        self.links.say_all(&Talk::Ended { checkpoint, signature: signature.clone() });
+        self.hear(checkpoint, Consent { agent: me, signature });
+        self.unconfirmed.insert(checkpoint.session, mark);
+    }
+
+    fn hear(&mut self, checkpoint: Checkpoint, word: Consent) {
+        let words = self.words.entry(word.agent).or_default();
+        words.insert(checkpoint.session, (checkpoint, word));
+        if words.len() > WORDS_MAX {
+            // The oldest: with a quorum for a later one it is of no use.
+            words.pop_first();
+        }
+    }
+
+    /// Looks whether a quorum has ended a session.
+    fn count_words(&mut self, session: u64) -> Result<(), Halt> {
+        let mut by_end: BTreeMap<Checkpoint, Vec<Consent>> = BTreeMap::new();
+        for (checkpoint, word) in self.words.values().filter_map(|words| words.get(&session)) {
+            by_end.entry(*checkpoint).or_default().push(word.clone());
+        }
+        let need = quorum(self.keys.members.len());
+        match by_end.into_iter().find(|(_, words)| words.len() >= need) {
+            Some((checkpoint, consents)) => self.confirm(Certified { checkpoint, consents }),
+            None => Ok(()),
+        }
+    }
+
+    /// A quorum has ended a session.
+    fn confirm(&mut self, certified: Certified) -> Result<(), Halt> {
+        let session = certified.checkpoint.session;
+        if session >= self.sessions.current() {
+            let highest = self.behind.is_none_or(|(behind, _)| session > behind);
+            if highest {
+                let since = self.behind.map_or_else(Instant::now, |(_, since)| since);
+                self.behind = Some((session, since));
+            }
+            return Ok(());
+        }
+        let Some(mut mark) = self.unconfirmed.remove(&session) else { return Ok(()) };
+        if mark.checkpoint != certified.checkpoint {
+            return Err(Halt::Split(session));
+        }
+        mark.certified = Some(certified);
+        self.shelf.write_mark(&mark)?;
+        self.runs.remove(&session);
+        self.links.close_route(session);
+        self.shelf.drop_backup(session)?;
+        self.words.values_mut().for_each(|words| words.retain(|of, _| *of > session));
+        Ok(())
+    }
+
+    /// A link stands: says how far one is.
+    fn on_link(&mut self, place: usize) -> io::Result<()> {
+        for mark in self.unconfirmed.values() {
+            let signature = mark.checkpoint.sign(&self.keys.identity);
+            self.links.say(place, &Talk::Ended { checkpoint: mark.checkpoint, signature });
+        }
+        self.say_certified(place, self.confirmed())
+    }
+
+    /// The last session that a quorum has ended, as far as this member knows, and all before it.
+    fn confirmed(&self) -> Option<u64> {
+        self.unconfirmed.keys().next().copied().unwrap_or(self.sessions.current()).checked_sub(1)
+    }
+
+    fn say_certified(&self, place: usize, session: Option<u64>) -> io::Result<()> {
+        let Some(session) = session else { return Ok(()) };
+        if let Some(Mark { certified: Some(certified), .. }) = self.shelf.mark(session)? {
+            self.links.say(place, &Talk::Certified(certified));
+        }
+        Ok(())
+    }
+
+    fn on_talk(&mut self, place: usize, talk: Talk) -> Result<(), Halt> {
+        match talk {
+            Talk::Ended { checkpoint, signature } => {
+                let agent = self.keys.members[place];
+                let session = checkpoint.session;
+                let ours = checkpoint.broadcast == self.keys.broadcast;
+                if !ours || checkpoint.verify(&self.keys.book, agent, &signature).is_err() {
+                    return Ok(());
+                }
+                if session < self.sessions.current() && !self.unconfirmed.contains_key(&session) {
+                    // It lags.
+                    self.say_certified(place, Some(session))?;
+                    return Ok(self.say_certified(place, self.confirmed().filter(|latest| *latest > session))?);
+                }
+                self.hear(checkpoint, Consent { agent, signature });
+                self.count_words(session)?;
+            }
+            Talk::Certified(certified) => {
+                let new = certified.checkpoint.session >= self.sessions.current()
+                    || self.unconfirmed.contains_key(&certified.checkpoint.session);
+                if new && self.holds(&certified) {
+                    self.confirm(certified)?;
+                }
+            }
+            Talk::Ask { session, from } => self.answer(place, session, from)?,
+            Talk::Piece { session, from, total, certified, bytes } => {
+                self.on_piece(place, (session, from, total), certified, &bytes)?;
+            }
+            Talk::Gone { session, oldest } => self.on_gone(place, session, oldest)?,
+        }
+        Ok(())
+    }
+
+    fn holds(&self, certified: &Certified) -> bool {
+        certified.checkpoint.broadcast == self.keys.broadcast
+            && certified.verify(&self.keys.book, &self.keys.members).is_ok()
+    }
+
+    /// A member wants a piece of a log.
+    fn answer(&self, place: usize, session: u64, from: u64) -> io::Result<()> {
+        if session >= self.sessions.current() || self.unconfirmed.contains_key(&session) {
+            return Ok(());
+        }
+        let certified = self.shelf.mark(session)?.and_then(|mark| mark.certified);
+        let Some(certified) = certified else {
+            let oldest = self.shelf.marks()?.first().map_or(self.sessions.current(), |mark| mark.checkpoint.session);
+            self.links.say(place, &Talk::Gone { session, oldest });
+            return Ok(());
+        };
+        let (bytes, total) = self.shelf.piece(session, from, PIECE_BYTES)?;
+        let certified = (from == 0).then_some(certified);
+        self.links.say(place, &Talk::Piece { session, from, total, certified, bytes });
+        Ok(())
+    }
+
+    /// Asks a member for the log of the current session; the one after `last`, if one was asked before.
+    fn ask(&mut self, last: Option<usize>) -> io::Result<()> {
+        let (members, session) = (self.keys.members.len(), self.sessions.current());
+        let me = self.keys.place(self.keys.identity.agent()).expect("a member");
+        let from = (1..=members).map(|step| (last.unwrap_or(me) + step) % members).find(|place| *place != me);
+        let Some(from) = from else { return Ok(()) };
+        let log = self.shelf.fetched(session, self.before)?;
+        self.fetch = Some(Fetch { session, from, log, proof: None, asked: Instant::now() });
+        self.links.say(from, &Talk::Ask { session, from: 0 });
+        Ok(())
+    }
+
+    fn on_piece(
+        &mut self,
+        place: usize,
+        (session, from, total): (u64, u64, u64),
+        certified: Option<Certified>,
+        bytes: &[u8],
+    ) -> Result<(), Halt> {
+        let asked = |fetch: &Fetch| (fetch.session, fetch.from, fetch.log.len()) == (session, place, from);
+        let Some(mut fetch) = self.fetch.take_if(|fetch| asked(fetch)) else { return Ok(()) };
+        if from == 0 {
+            let right = |certified: &Certified| certified.checkpoint.session == session && self.holds(certified);
+            fetch.proof = certified.filter(right);
+        }
+        let most = u64::from(self.config.session_units) * (PARCEL_BYTES_MAX as u64 + 8);
+        let ends = from + bytes.len() as u64;
+        let Some(proof) = fetch.proof.clone().filter(|_| ends <= total && total <= most) else {
+            return Ok(self.ask(Some(place))?);
+        };
+        fetch.log.append_bytes(bytes)?;
+        if ends < total {
+            if bytes.is_empty() {
+                return Ok(self.ask(Some(place))?);
+            }
+            self.links.say(place, &Talk::Ask { session, from: ends });
+            self.fetch = Some(Fetch { asked: Instant::now(), ..fetch });
+            return Ok(());
+        }
+        if fetch.log.digest() != proof.checkpoint.digest {
+            return Ok(self.ask(Some(place))?);
+        }
+        let Some(mut rest) = fetch.log.take_the_place_of(&mut self.log)? else { return Err(Halt::Split(session)) };
+        while let Some((creator, parcel)) = rest.next()? {
+            self.admit(creator, &parcel);
+        }
+        Tally::add(&self.tally.fetched);
+        self.sessions.end();
+        self.end(Some(proof))?;
+        let ahead = self.ahead.remove(&self.sessions.current()).unwrap_or_default();
+        self.take(ahead)?;
+        self.catch_up()
+    }
+
+    fn on_gone(&mut self, place: usize, session: u64, oldest: u64) -> Result<(), Halt> {
+        let current = self.sessions.current();
+        let Some(fetch) = self.fetch.take_if(|fetch| (fetch.session, fetch.from) == (session, place)) else {
+            return Ok(());
+        };
+        self.gone.insert(place, oldest);
+        // One of so many does not lie.
+        let faults = (self.keys.members.len() - 1) / 3;
+        if self.gone.len() > faults && !self.stranded {
+            self.stranded = true;
+            let oldest = self.gone.values().copied().min().unwrap_or(oldest);
+            self.tray.put(Event::Stranded { session: current, oldest });
+        }
+        Ok(self.ask(Some(fetch.from))?)
+    }
+
+    /// Takes the current session from another, if a quorum has ended it and waiting for its end is of no use.
+    fn catch_up(&mut self) -> Result<(), Halt> {
+        let Some((behind, since)) = self.behind else { return Ok(()) };
+        let last = match &self.fetch {
+            Some(fetch) if fetch.asked.elapsed() < ANSWER => return Ok(()),
+            Some(fetch) => Some(fetch.from),
+            None if behind > self.sessions.current() || since.elapsed() > GRACE => None,
+            None => return Ok(()),
+        };
+        Ok(self.ask(last)?)
+    }
+
+    fn on_time(&mut self) -> Result<(), Halt> {
+        if self.said.elapsed() > SAY_AGAIN {
+            self.said = Instant::now();
+            for mark in self.unconfirmed.values() {
+                let signature = mark.checkpoint.sign(&self.keys.identity);
+                self.links.say_all(&Talk::Ended { checkpoint: mark.checkpoint, signature });
+            }
+        }
+        self.catch_up()
+    }
+}
