@@ -1,9 +1,11 @@
 //! How long a frame takes from the socket to a subscriber, what a burst and a slow subscriber do, and what a connection
 //! weighs. `cargo run --release -p starling-connect --example socket_speed [-- SECONDS]`
 //!
-//! A thread sends Binance trades over a loopback WebSocket on a schedule of 100,000 a second, in groups of 100 each
-//! millisecond; each carries in its number when it should have been sent, so that a stalled sender or reader shows
-//! (coordinated omission). Latency is from that moment until the subscriber's thread has the item.
+//! A thread sends Binance trades over a loopback WebSocket on a schedule of 100,000 a second, ten every 100
+//! microseconds and then a hundred every millisecond. Latency is from the moment a group's bytes go to the kernel until the subscriber's thread has the item, so
+//! the last of a group waits for the others. A stalled reader delays no sending (the schedule stands: no coordinated
+//! omission), and how late the sender was itself is told apart: it is a sleeping thread of this machine, no part of what
+//! is measured. Three threads run: on fewer cores they wait for one another, and the highest quantiles say so.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
 
@@ -27,7 +29,6 @@ use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 
 const PER_SECOND: u64 = 100_000;
-const GROUP: u64 = 100;
 
 fn frame(id: u64) -> String {
     format!(
@@ -46,8 +47,27 @@ fn resident() -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
+/// When each group's bytes went to the kernel.
+#[derive(Clone)]
+struct Sent {
+    /// Frames of a group.
+    group: u64,
+    stamps: Arc<[AtomicU64]>,
+}
+
+impl Sent {
+    fn new(total: u64, group: u64) -> Self {
+        Self { group, stamps: (0..total.div_ceil(group)).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Nanoseconds of the group that the trade of this number, from 1, belongs to.
+    fn at(&self, id: u64) -> u64 {
+        self.stamps[((id - 1) / self.group) as usize].load(Ordering::Acquire)
+    }
+}
+
 /// Sends `total` trades to whoever connects and subscribes, paced or as fast as it goes; ids from 1.
-fn serve(total: u64, paced: bool, began: Arc<AtomicU64>) -> u16 {
+fn serve(total: u64, paced: bool, sent: Sent) -> u16 {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         runtime().block_on(async move {
@@ -61,23 +81,18 @@ fn serve(total: u64, paced: bool, began: Arc<AtomicU64>) -> u16 {
             socket.send(Message::text(r#"{"result":null,"id":1}"#)).await.unwrap();
             tokio::time::sleep(Duration::from_millis(200)).await;
             let start = Instant::now();
-            began.store(clock::now().get(), Ordering::Release);
             let mut id = 0;
-            while id < total {
+            for stamp in sent.stamps.iter() {
                 let due = start + Duration::from_nanos(id * 1_000_000_000 / PER_SECOND);
-                while paced && Instant::now() < due {
-                    let left = due - Instant::now();
-                    // A timer wheel of milliseconds is too coarse near the moment.
-                    if left > Duration::from_millis(2) {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    } else {
-                        tokio::task::yield_now().await;
-                    }
+                if paced {
+                    // Nothing else runs on this thread, and the runtime's timers are coarser.
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 }
-                for _ in 0..GROUP.min(total - id) {
+                for _ in 0..sent.group.min(total - id) {
                     id += 1;
                     socket.feed(Message::text(frame(id))).await.unwrap();
                 }
+                stamp.store(clock::now().get(), Ordering::Release);
                 socket.flush().await.unwrap();
             }
             // Until the client leaves.
@@ -119,8 +134,8 @@ fn client(port: u16) -> Client {
     Client { door, metrics, stop, thread }
 }
 
-/// Latency of each item from when it was due, nanoseconds; and of the reader: from due to its receive stamp.
-fn measure(mut lane: LaneReader, total: u64, began: &AtomicU64) -> (Histogram<u64>, Histogram<u64>, u64) {
+/// Nanoseconds from the kernel's receipt of a group: until each item's receive stamp, and until the subscriber has it.
+fn measure(mut lane: LaneReader, total: u64, sent: &Sent) -> (Histogram<u64>, Histogram<u64>, u64) {
     let (mut whole, mut reader) = (Histogram::new(3).unwrap(), Histogram::new(3).unwrap());
     let (mut got, mut marked, mut last) = (0, 0, Instant::now());
     while got + marked < total && last.elapsed() < Duration::from_secs(5) {
@@ -128,39 +143,51 @@ fn measure(mut lane: LaneReader, total: u64, began: &AtomicU64) -> (Histogram<u6
             Some(Item::Trade(trade)) => {
                 got += 1;
                 last = Instant::now();
-                // A group of trades is due when its first is.
-                let group = (trade.trade_id - 1) / GROUP * GROUP;
-                let due = began.load(Ordering::Acquire) + group * 1_000_000_000 / PER_SECOND;
-                whole.record(clock::now().get().saturating_sub(due).max(1)).unwrap();
-                reader.record(trade.ts_recv.get().saturating_sub(due).max(1)).unwrap();
+                let sent = sent.at(trade.trade_id);
+                whole.record(clock::now().get().saturating_sub(sent).max(1)).unwrap();
+                reader.record(trade.ts_recv.get().saturating_sub(sent).max(1)).unwrap();
             }
             Some(Item::Gap(gap)) => marked += gap.count,
-            _ => std::thread::yield_now(),
+            _ => std::hint::spin_loop(),
         }
     }
     (whole, reader, got)
+}
+
+/// How late groups were sent, against the schedule that begins with the first.
+fn lateness(sent: &Sent) -> Histogram<u64> {
+    let mut late = Histogram::new(3).unwrap();
+    let first = sent.at(1);
+    for (group, stamp) in (0u64..).zip(sent.stamps.iter()) {
+        let due = first + group * sent.group * 1_000_000_000 / PER_SECOND;
+        late.record(stamp.load(Ordering::Acquire).saturating_sub(due).max(1)).unwrap();
+    }
+    late
 }
 
 fn us(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     histogram.value_at_quantile(quantile) as f64 / 1_000.0
 }
 
-fn run(name: &str, total: u64, slow: usize) {
-    let began = Arc::new(AtomicU64::new(0));
-    let port = serve(total, true, Arc::clone(&began));
+fn run(name: &str, total: u64, group: u64, slow: usize) {
+    let sent = Sent::new(total, group);
+    let port = serve(total, true, sent.clone());
     let client = client(port);
     // The ring is larger than usual, so that a machine with few cores shows its delays here instead of as gaps.
     let lane = client.door.subscribe(LaneLimits { ring_max: 1 << 18, ..LaneLimits::default() }).unwrap();
     // Subscribers that never read: the worst kind of slow.
     let idle: Vec<LaneReader> = (0..slow).map(|_| client.door.subscribe(LaneLimits::default()).unwrap()).collect();
-    let (whole, reader, got) = measure(lane, total, &began);
+    let (whole, reader, got) = measure(lane, total, &sent);
+    let late = lateness(&sent);
     println!(
-        "{name}: {got} of {total} at {PER_SECOND}/s; due to subscriber P50 {:.1} us P99 {:.1} us P99.9 {:.1} us; due to receive stamp P50 {:.1} us P99 {:.1} us",
+        "{name}: {got} of {total} at {PER_SECOND}/s by {group}; to the receive stamp P50 {:.1} us P99 {:.1} us; to the subscriber P50 {:.1} us P99 {:.1} us P99.9 {:.1} us (the sender late by P50 {:.1} us P99 {:.1} us)",
+        us(&reader, 0.5),
+        us(&reader, 0.99),
         us(&whole, 0.5),
         us(&whole, 0.99),
         us(&whole, 0.999),
-        us(&reader, 0.5),
-        us(&reader, 0.99),
+        us(&late, 0.5),
+        us(&late, 0.99),
     );
     client.stop.send_replace(true);
     client.thread.join().unwrap();
@@ -168,8 +195,8 @@ fn run(name: &str, total: u64, slow: usize) {
 }
 
 fn burst(total: u64) {
-    let began = Arc::new(AtomicU64::new(0));
-    let port = serve(total, false, Arc::clone(&began));
+    let sent = Sent::new(total, 100);
+    let port = serve(total, false, sent.clone());
     let client = client(port);
     let mut lane = client.door.subscribe(LaneLimits::default()).unwrap();
     let done = Arc::new(AtomicBool::new(false));
@@ -184,20 +211,16 @@ fn burst(total: u64) {
                     got += 1;
                 }
                 Some(_) => {}
-                None => std::thread::yield_now(),
+                None => std::hint::spin_loop(),
             }
         }
         (got, ordered, lane.stats().overflowed.load(Ordering::Relaxed))
     });
-    while client.metrics.get(Counter::Frames) == 0 {
-        std::thread::yield_now();
-    }
     let start = Instant::now();
     while client.metrics.get(Counter::Frames) <= total && start.elapsed() < Duration::from_secs(30) {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_micros(500));
     }
-    // From the moment the server says it began: what it waited for before is no part of the burst.
-    let took = Duration::from_nanos(clock::now().get() - began.load(Ordering::Acquire));
+    let took = Duration::from_nanos(clock::now().get() - sent.at(1));
     std::thread::sleep(Duration::from_millis(50));
     done.store(true, Ordering::Relaxed);
     let (got, ordered, overflowed) = subscriber.join().unwrap();
@@ -258,7 +281,7 @@ fn memory() {
     let before = resident();
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let client = client(serve(5_000, false, Arc::default()));
+        let client = client(serve(5_000, false, Sent::new(5_000, 100)));
         let lane = client.door.subscribe(LaneLimits::default()).unwrap();
         clients.push((client, lane));
     }
@@ -277,10 +300,12 @@ fn memory() {
 fn main() {
     let seconds: u64 = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(5);
     memory();
-    run("one subscriber", seconds * PER_SECOND, 0);
-    run("and a slow one", seconds * PER_SECOND, 1);
-    run("one subscriber", seconds * PER_SECOND, 0);
-    run("and a slow one", seconds * PER_SECOND, 1);
+    for group in [10, 100] {
+        for _ in 0..3 {
+            run("one subscriber", seconds * PER_SECOND, group, 0);
+            run("and a slow one", seconds * PER_SECOND, group, 1);
+        }
+    }
     ingest_only(1_000_000);
     burst(1_000_000);
 }

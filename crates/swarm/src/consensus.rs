@@ -47,6 +47,19 @@
 //! others' promises (one with crashes only; f + 1 with liars, so that liars cannot drive terms alone), and who has the
 //! certificate answers a promise with it. So once messages are quick, some correct coordinator's term is long enough.
 //!
+//! *What is signed.* All that ends in a certificate, always: votes and commits. An offer carries its coordinator's own
+//! prepare (with liars) or commit (else), since a correct coordinator takes its offer at once: step 1 is about that
+//! signature as about any other. A call for votes decides nothing, and is signed only where the transport is not
+//! trusted. *What is checked*, unless the transport's word is taken: every signature once, whatever the mode. Where only
+//! crashes are expected a coordinator's signature could stand for the votes under its offer; but then one stolen key
+//! would forge everybody's votes and not only leave some out, and it is votes that trade. A ballot that was checked as a
+//! vote is known in an offer, and a commit quorum's certificate needs no second look at its ballots, as a correct member
+//! of that quorum had one. Strangers check everything ([`Certificate::verify`]).
+//!
+//! *Who is asked.* Where the transport is trusted, term 1's coordinator asks as many for their commits as a quorum
+//! needs, and all if no certificate came within [`Timing::round`]. To the others the offer is a message that was late,
+//! which safety does not mind; and if that too fails the term ends as ever.
+//!
 //! Not here: agents that come back with their number but without their memory (they would break promises: a replacement
 //! takes a new number and is no member), and confidentiality.
 
@@ -71,7 +84,7 @@ use crate::identity::{Identity, KeyBook, Signature};
 use ballot::{BadBallot, Ballot, Choice, Equivocation};
 use council::{BadCouncil, Council, Mode, Subject};
 use debate::{Debate, Shared, Step};
-use statement::{Certificate, Consent, Prepared, Promise, Proposal, Stage};
+use statement::{Certificate, Consent, Prepared, Promise, Proposal, Stage, Stand};
 use tally::{Dossier, DossierId};
 
 /// Decisions that may be open at once.
@@ -106,8 +119,8 @@ pub enum Trust {
     #[default]
     Nobody,
     /// The transport's, that a message is by whom it says: for agents of one process, who could read each other's keys
-    /// anyway. All is signed the same, and the certificates that come out convince anybody. The Byzantine mode checks
-    /// everything in spite of this.
+    /// anyway. What certificates are made of is signed the same, so those that come out convince anybody. The Byzantine
+    /// mode signs and checks everything in spite of this.
     Transport,
 }
 
@@ -124,7 +137,7 @@ pub struct Offer {
     pub promises: Vec<Promise>,
     /// With liars: that the highest lock in the promises is real.
     pub prepared: Option<Prepared>,
-    /// The coordinator's.
+    /// The coordinator's, of the stage that taking an offer is: [`Stage::first`].
     pub signature: Signature,
 }
 
@@ -361,13 +374,12 @@ impl Consensus {
         if self.open.get(&subject).is_some_and(|debate| debate.own().is_some()) {
             return Err(Refused::Voted(me, subject));
         }
-        let ballot = Ballot::new(&self.shared.identity, council.decision(subject), choice);
-        ballot.check(&council)?;
+        choice.check(me, &council)?;
         self.debate(now, subject, me, out, events)?;
         let debate = self.open.get_mut(&subject).expect("begun");
-        let mut step = Step { now, shared: &mut self.shared, out, events };
-        assert_eq!(debate.id(), council.decision(subject), "a subject has one council");
-        debate.vote(ballot, &mut step);
+        assert_eq!(debate.council(), &council, "a subject has one council");
+        let ballot = Ballot::new(&self.shared.identity, debate.id(), choice);
+        debate.vote(ballot, &mut Step { now, shared: &mut self.shared, out, events });
         self.settle(subject, events);
         Ok(())
     }
@@ -435,13 +447,19 @@ impl Consensus {
         if self.decided.contains_key(&subject) || self.floor.is_some_and(|floor| subject <= floor) {
             return;
         }
-        let open = self.open.get(&subject).map(|debate| Arc::clone(debate.council()));
-        let Some(council) = open.or_else(|| self.council(subject).cloned()) else {
+        let open = self.open.get(&subject);
+        let Some(council) = open.map(Debate::council).or_else(|| self.council(subject)) else {
             self.shared.counters.forgotten += 1;
             return;
         };
-        let checks = self.shared.trust == Trust::Nobody || council.mode() == Mode::Byzantine;
-        if checks && certificate.verify(&self.shared.keys, &council).is_err() {
+        let checked = || {
+            let decision = open.map_or_else(|| council.decision(subject), Debate::id);
+            let known = |stand: &Stand, stage, consent: &Consent| {
+                open.is_some_and(|debate| debate.knows(stand, stage, consent))
+            };
+            certificate.verify_commits(&self.shared.keys, council, decision, known).is_ok()
+        };
+        if self.shared.checks(council) && !checked() {
             self.shared.counters.invalid += 1;
             return;
         }

@@ -41,6 +41,21 @@ pub enum Choice {
     Veto,
 }
 
+impl Choice {
+    /// Whether an agent may vote this.
+    ///
+    /// # Errors
+    /// Everything but [`BadBallot::Identity`].
+    pub fn check(self, agent: AgentId, council: &Council) -> Result<(), BadBallot> {
+        let member = council.member(agent).ok_or(BadBallot::Stranger(agent))?;
+        match self {
+            Self::Veto if !member.veto => Err(BadBallot::NoVeto(agent)),
+            Self::Act { confidence, .. } if confidence > UNIT => Err(BadBallot::Confidence(agent, confidence)),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A signed vote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ballot {
@@ -108,12 +123,7 @@ impl Ballot {
     /// # Errors
     /// Everything but [`BadBallot::Identity`].
     pub fn check(&self, council: &Council) -> Result<(), BadBallot> {
-        let member = council.member(self.agent).ok_or(BadBallot::Stranger(self.agent))?;
-        match self.choice {
-            Choice::Veto if !member.veto => Err(BadBallot::NoVeto(self.agent)),
-            Choice::Act { confidence, .. } if confidence > UNIT => Err(BadBallot::Confidence(self.agent, confidence)),
-            _ => Ok(()),
-        }
+        self.choice.check(self.agent, council)
     }
 
     /// Checks the signature.

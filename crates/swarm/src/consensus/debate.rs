@@ -16,7 +16,7 @@ use crate::consensus::statement::{Certificate, Consent, Prepared, Promise, Propo
 use crate::consensus::tally::{Dossier, DossierId};
 use crate::consensus::{Body, Counters, Event, Message, Offer, Timing, Trust};
 use crate::id::AgentId;
-use crate::identity::{Identity, KeyBook};
+use crate::identity::{Identity, KeyBook, Signature};
 
 /// What all decisions of a member share.
 #[derive(Debug)]
@@ -30,6 +30,13 @@ pub(super) struct Shared {
     /// Who signed two votes in one decision.
     pub(super) proofs: BTreeMap<AgentId, Equivocation>,
     pub(super) counters: Counters,
+}
+
+impl Shared {
+    /// Whether a council's messages are believed for their signatures only.
+    pub(super) fn checks(&self, council: &Council) -> bool {
+        self.trust == Trust::Nobody || council.mode() == Mode::Byzantine
+    }
 }
 
 /// What a step may use.
@@ -75,7 +82,7 @@ impl Step<'_> {
 struct Lock {
     term: u32,
     id: DossierId,
-    dossier: Dossier,
+    dossier: Arc<Dossier>,
     prepared: Option<Prepared>,
 }
 
@@ -100,7 +107,9 @@ struct Desk {
     deadline: UnixNanos,
     /// The deadline has passed.
     closed: bool,
-    offer: Option<(DossierId, Dossier)>,
+    offer: Option<(DossierId, Arc<Dossier>)>,
+    /// When the offer goes to those too who were not asked at first.
+    widen: Option<UnixNanos>,
     prepares: BTreeMap<AgentId, Consent>,
     prepared: bool,
     commits: BTreeMap<AgentId, Consent>,
@@ -120,7 +129,9 @@ pub(super) struct Debate {
     own: Option<Ballot>,
     votes: BTreeMap<AgentId, Ballot>,
     /// The term's dossier, once it came.
-    accepted: Option<(DossierId, Dossier)>,
+    accepted: Option<(DossierId, Arc<Dossier>)>,
+    /// Signatures under it that need no check any more.
+    known: Vec<(Stage, Consent)>,
     /// Came before its dossier.
     early: Option<Prepared>,
     lock: Option<Lock>,
@@ -141,6 +152,7 @@ impl Debate {
             own: None,
             votes: BTreeMap::new(),
             accepted: None,
+            known: Vec::new(),
             early: None,
             lock: None,
             pledges: BTreeMap::new(),
@@ -154,6 +166,7 @@ impl Debate {
     pub(super) fn next_due(&self) -> UnixNanos {
         match &self.desk {
             Some(desk) if desk.offer.is_none() && !desk.closed => self.due.min(desk.deadline),
+            Some(Desk { widen: Some(widen), .. }) => self.due.min(*widen),
             _ => self.due,
         }
     }
@@ -176,7 +189,18 @@ impl Debate {
     }
 
     fn checks(&self, step: &Step<'_>) -> bool {
-        step.shared.trust == Trust::Nobody || self.has_liars()
+        step.shared.checks(&self.council)
+    }
+
+    /// Whether a ballot is signed by its agent. The same ballot is checked once.
+    fn is_signed(&self, ballot: &Ballot, keys: &KeyBook) -> bool {
+        self.votes.get(&ballot.agent) == Some(ballot) || ballot.verify(keys, self.id).is_ok()
+    }
+
+    /// Whether a signature is one's own, or the coordinator's that came with its offer.
+    pub(super) fn knows(&self, stand: &Stand, stage: Stage, consent: &Consent) -> bool {
+        let accepted = self.accepted.as_ref().is_some_and(|(id, _)| *stand == self.stand(*id));
+        accepted && self.known.iter().any(|(known, by)| (*known, by) == (stage, consent))
     }
 
     fn has_liars(&self) -> bool {
@@ -197,6 +221,7 @@ impl Debate {
         let me = step.me();
         self.term = term;
         self.accepted = None;
+        self.known.clear();
         self.early = None;
         let Timing { patience, round } = step.shared.timing;
         let slack = (4 * round) << (term - 1).min(4);
@@ -207,6 +232,7 @@ impl Debate {
             deadline: step.now.saturating_add(patience),
             closed: false,
             offer: None,
+            widen: None,
             prepares: BTreeMap::new(),
             prepared: false,
             commits: BTreeMap::new(),
@@ -215,7 +241,11 @@ impl Debate {
             self.promise(step);
         }
         if let Some(desk) = &self.desk {
-            let proposal = Proposal::new(&step.shared.identity, self.id, self.subject, term, desk.deadline);
+            let proposal = if self.checks(step) {
+                Proposal::new(&step.shared.identity, self.id, self.subject, term, desk.deadline)
+            } else {
+                Proposal { subject: self.subject, term, deadline: desk.deadline, signature: None }
+            };
             self.call(&proposal, step);
             step.tell(&self.council, &Message::Proposal(proposal));
             self.advance(step);
@@ -234,7 +264,7 @@ impl Debate {
             let pledge = Pledge { term, promise, lock: self.lock.clone() };
             self.pledges.insert(coordinator, pledge);
         } else {
-            let lock = self.lock.as_ref().map(|lock| (lock.dossier.clone(), lock.prepared.clone()));
+            let lock = self.lock.as_ref().map(|lock| (Dossier::clone(&lock.dossier), lock.prepared.clone()));
             let body = Some(Box::new(Body { ballot: self.own.clone(), lock }));
             step.out.send(coordinator, Priority::High, Message::Promise { subject, term, promise, body });
         }
@@ -303,11 +333,12 @@ impl Debate {
     pub(super) fn on_vote(&mut self, from: AgentId, term: u32, ballot: &Ballot, step: &mut Step<'_>) {
         let (me, checks) = (step.me(), self.checks(step));
         let Shared { keys, counters, .. } = &mut *step.shared;
+        let holds = || ballot.check(&self.council).is_ok() && (!checks || self.is_signed(ballot, keys));
         if ballot.agent != from || self.council.member(from).is_none() {
             counters.stranger += 1;
         } else if term < self.term || self.council.coordinator(term) != me {
             counters.wrong_term += 1;
-        } else if ballot.check(&self.council).is_err() || (checks && ballot.verify(keys, self.id).is_err()) {
+        } else if !holds() {
             counters.invalid += 1;
         } else {
             step.shared.counters.late += u64::from(self.desk.as_ref().is_some_and(|desk| desk.offer.is_some()));
@@ -325,7 +356,8 @@ impl Debate {
             step.shared.counters.late += 1;
             return;
         }
-        if from != self.council.coordinator(offer.term) || !self.justifies(&offer, step) {
+        let id = offer.dossier.id();
+        if from != self.council.coordinator(offer.term) || !self.justifies(&offer, id, step) {
             step.shared.counters.invalid += 1;
             return;
         }
@@ -338,15 +370,15 @@ impl Debate {
         for proof in &offer.dossier.proofs {
             step.accuse(proof.clone(), false);
         }
-        self.accept(offer.dossier, step);
+        self.accept(id, Arc::new(offer.dossier), Consent { agent: from, signature: offer.signature }, step);
     }
 
     /// Whether an offer may be made: by its coordinator, over valid votes, and over the dossier that a quorum's highest
     /// lock names, if there is one.
-    fn justifies(&self, offer: &Offer, step: &Step<'_>) -> bool {
+    fn justifies(&self, offer: &Offer, id: DossierId, step: &Step<'_>) -> bool {
         let Offer { term, dossier, promises, prepared, signature, .. } = offer;
-        let keys = self.checks(step).then_some(&*step.shared.keys);
-        let (id, author) = (dossier.id(), self.council.coordinator(*term));
+        let keys = &*step.shared.keys;
+        let author = self.council.coordinator(*term);
         let stand = Stand { decision: self.id, term: *term, dossier: id };
         if dossier.check(&self.council).is_err() {
             return false;
@@ -354,7 +386,8 @@ impl Debate {
         let lock = if *term == 1 {
             promises.is_empty().then_some(None)
         } else {
-            Promise::highest_lock(promises, keys, &self.council, self.id, *term).ok()
+            let suspects = self.checks(step).then_some(keys);
+            Promise::highest_lock(promises, suspects, &self.council, self.id, *term).ok()
         };
         let follows = match lock {
             Some(None) => dossier.author == author,
@@ -362,7 +395,7 @@ impl Debate {
                 let proven = match prepared {
                     Some(prepared) if self.has_liars() => {
                         (prepared.term, prepared.dossier) == (locked, named)
-                            && prepared.verify(&step.shared.keys, &self.council, self.id).is_ok()
+                            && prepared.verify(keys, &self.council, self.id).is_ok()
                     }
                     _ => !self.has_liars(),
                 };
@@ -370,15 +403,19 @@ impl Debate {
             }
             None => false,
         };
-        let signed =
-            |keys| stand.verify(Stage::Offer, keys, author, signature).is_ok() && dossier.verify(keys, self.id).is_ok();
-        follows && keys.is_none_or(signed)
+        let signed = || stand.verify(Stage::first(self.council.mode()), keys, author, signature).is_ok();
+        let voted = || {
+            dossier.proofs.iter().all(|proof| proof.verify(keys))
+                && dossier.ballots.iter().all(|ballot| self.is_signed(ballot, keys))
+        };
+        follows && (!self.checks(step) || signed() && voted())
     }
 
-    /// Takes the term's dossier. Without liars a coordinator has one dossier per term, and the member is bound at once.
-    fn accept(&mut self, dossier: Dossier, step: &mut Step<'_>) {
-        let id = dossier.id();
+    /// Takes the term's dossier, and its coordinator's consent. Without liars a coordinator has one dossier per term, and
+    /// the member is bound at once.
+    fn accept(&mut self, id: DossierId, dossier: Arc<Dossier>, first: Consent, step: &mut Step<'_>) {
         self.accepted = Some((id, dossier));
+        self.known.push((Stage::first(self.council.mode()), first));
         if self.has_liars() {
             self.consent(Stage::Prepare, id, step);
             if let Some(prepared) = self.early.take() {
@@ -397,11 +434,17 @@ impl Debate {
     }
 
     fn consent(&mut self, stage: Stage, dossier: DossierId, step: &mut Step<'_>) {
-        let signature = self.stand(dossier).sign(stage, &step.shared.identity);
         let (coordinator, me) = (self.coordinator(), step.me());
+        let signed = self.known.iter().find(|(known, by)| (*known, by.agent) == (stage, me));
+        let consent = signed.map_or_else(
+            || Consent { agent: me, signature: self.stand(dossier).sign(stage, &step.shared.identity) },
+            |(_, consent)| consent.clone(),
+        );
         if coordinator == me {
-            self.collect(stage, dossier, Consent { agent: me, signature }, step);
+            self.collect(stage, dossier, consent, step);
         } else {
+            self.known.push((stage, consent.clone()));
+            let Consent { signature, .. } = consent;
             let message = Message::Consent { subject: self.subject, term: self.term, stage, dossier, signature };
             step.out.send(coordinator, Priority::High, message);
         }
@@ -422,8 +465,10 @@ impl Debate {
             counters.wrong_term += 1;
         } else {
             let Consent { agent, signature } = &consent;
-            let signed = self.stand(dossier).verify(stage, &step.shared.keys, *agent, signature);
-            if self.checks(step) && signed.is_err() {
+            let signed = || self.stand(dossier).verify(stage, &step.shared.keys, *agent, signature).is_ok();
+            if self.desk.as_ref().is_some_and(|desk| desk.prepared) && stage == Stage::Prepare {
+                // One more than were needed.
+            } else if self.checks(step) && !signed() {
                 step.shared.counters.invalid += 1;
             } else {
                 self.collect(stage, dossier, consent, step);
@@ -438,7 +483,6 @@ impl Debate {
             return;
         }
         match stage {
-            Stage::Offer => step.shared.counters.invalid += 1,
             Stage::Prepare => drop(desk.prepares.insert(consent.agent, consent)),
             Stage::Commit => drop(desk.commits.insert(consent.agent, consent)),
         }
@@ -448,7 +492,7 @@ impl Debate {
     pub(super) fn on_prepared(&mut self, from: AgentId, prepared: Prepared, step: &mut Step<'_>) {
         if prepared.term != self.term || !self.has_liars() {
             step.shared.counters.wrong_term += 1;
-        } else if from != self.coordinator() || prepared.verify(&step.shared.keys, &self.council, self.id).is_err() {
+        } else if from != self.coordinator() || !self.is_prepared(&prepared, &step.shared.keys) {
             step.shared.counters.invalid += 1;
         } else {
             match &self.accepted {
@@ -459,6 +503,11 @@ impl Debate {
                 Some(_) => self.bind(Some(prepared), step),
             }
         }
+    }
+
+    fn is_prepared(&self, prepared: &Prepared, keys: &KeyBook) -> bool {
+        let known = |stand: &Stand, stage, consent: &Consent| self.knows(stand, stage, consent);
+        prepared.verify_new(keys, &self.council, self.id, known).is_ok()
     }
 
     pub(super) fn on_promise(
@@ -488,15 +537,13 @@ impl Debate {
                             && prepared.verify(keys, &self.council, self.id).is_ok()
                     });
                 let sound = proven && dossier.id() == id && dossier.check(&self.council).is_ok();
-                sound.then_some(Some(Lock { term: locked, id, dossier, prepared }))
+                sound.then(|| Some(Lock { term: locked, id, dossier: Arc::new(dossier), prepared }))
             }
             (None, Some(_)) => None,
             (_, None) => Some(None),
         };
         let ballot_holds = ballot.as_ref().is_none_or(|ballot| {
-            ballot.agent == from
-                && ballot.check(&self.council).is_ok()
-                && (!checks || ballot.verify(keys, self.id).is_ok())
+            ballot.agent == from && ballot.check(&self.council).is_ok() && (!checks || self.is_signed(ballot, keys))
         });
         let signed = !checks || promise.verify(keys, self.id, term);
         let (Some(lock), true, true) = (lock, ballot_holds, signed) else {
@@ -559,6 +606,45 @@ impl Debate {
         }
     }
 
+    fn offer(
+        &self,
+        dossier: &Dossier,
+        promises: Vec<Promise>,
+        prepared: Option<Prepared>,
+        signature: Signature,
+    ) -> Message {
+        let (subject, term, dossier) = (self.subject, self.term, dossier.clone());
+        Message::Offer(Box::new(Offer { subject, term, dossier, promises, prepared, signature }))
+    }
+
+    /// Whom to ask first, besides oneself: within one process as many as decide, since a signature costs more than a
+    /// message, and none answers late by itself. Nobody in particular if all must be asked.
+    fn few(&self, step: &Step<'_>) -> Vec<AgentId> {
+        let (me, others) = (step.me(), self.council.quorum() - 1);
+        if self.checks(step) || self.term > 1 {
+            return Vec::new();
+        }
+        let living = &step.shared.living;
+        let lives = |agent: &AgentId| *agent != me && (living.is_empty() || living.contains(agent));
+        let few: Vec<AgentId> = self.votes.keys().copied().filter(lives).take(others).collect();
+        if few.len() == others { few } else { Vec::new() }
+    }
+
+    /// Asks all, once those who were asked first had their time.
+    fn widen(&mut self, step: &mut Step<'_>) {
+        let me = step.me();
+        let Some(desk) = &mut self.desk else { return };
+        if desk.widen.is_none_or(|widen| step.now < widen) {
+            return;
+        }
+        desk.widen = None;
+        let own = self.known.iter().find(|(_, consent)| consent.agent == me);
+        if let (Some((_, dossier)), Some((_, consent))) = (&self.accepted, own) {
+            let offer = self.offer(dossier, Vec::new(), None, consent.signature.clone());
+            step.tell(&self.council, &offer);
+        }
+    }
+
     /// The coordinator's next step, if it is time for it.
     pub(super) fn advance(&mut self, step: &mut Step<'_>) {
         let quorum = self.council.quorum();
@@ -571,22 +657,33 @@ impl Debate {
             }
             let highest = built_on.iter().filter_map(|pledge| pledge.lock.as_ref()).max_by_key(|lock| lock.term);
             let (dossier, prepared) = match highest {
-                Some(lock) => (lock.dossier.clone(), lock.prepared.clone()),
-                None if desk.closed || self.has_all_votes(step) => (self.collected(step), None),
+                Some(lock) => ((lock.id, Arc::clone(&lock.dossier)), lock.prepared.clone()),
+                None if desk.closed || self.has_all_votes(step) => {
+                    let dossier = self.collected(step);
+                    ((dossier.id(), Arc::new(dossier)), None)
+                }
                 None => return,
             };
+            let (id, dossier) = dossier;
             let promises = built_on.iter().map(|pledge| pledge.promise.clone()).collect();
-            let id = dossier.id();
-            let signature = self.stand(id).sign(Stage::Offer, &step.shared.identity);
-            let (subject, term) = (self.subject, self.term);
-            let offer = Offer { subject, term, dossier: dossier.clone(), promises, prepared, signature };
-            step.tell(&self.council, &Message::Offer(Box::new(offer)));
-            if let Some(desk) = &mut self.desk {
-                desk.offer = Some((id, dossier.clone()));
+            let first = Stage::first(self.council.mode());
+            let consent = Consent { agent: step.me(), signature: self.stand(id).sign(first, &step.shared.identity) };
+            let offer = self.offer(&dossier, promises, prepared, consent.signature.clone());
+            let few = self.few(step);
+            let widen = (!few.is_empty()).then(|| step.now.saturating_add(step.shared.timing.round));
+            if few.is_empty() {
+                step.tell(&self.council, &offer);
             }
-            self.accept(dossier, step);
+            for agent in few {
+                step.out.send(agent, Priority::High, offer.clone());
+            }
+            if let Some(desk) = &mut self.desk {
+                (desk.offer, desk.widen) = (Some((id, Arc::clone(&dossier))), widen);
+            }
+            self.accept(id, dossier, consent, step);
             return;
         }
+        self.widen(step);
         let term = self.term;
         let Some(desk) = &mut self.desk else { return };
         let Some((id, dossier)) = desk.offer.clone() else { return };
@@ -598,6 +695,7 @@ impl Debate {
             self.bind(Some(prepared), step);
         } else if desk.commits.len() >= quorum && self.certificate.is_none() {
             let commits = desk.commits.values().cloned().collect();
+            let dossier = Dossier::clone(&dossier);
             let certificate = Certificate { subject: self.subject, term, dossier, commits };
             step.out.send_all(Priority::High, Message::Decided(Box::new(certificate.clone())));
             self.certificate = Some(certificate);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use starling_core::UnixNanos;
 
-use crate::consensus::council::{Council, DecisionId, Subject};
+use crate::consensus::council::{Council, DecisionId, Mode, Subject};
 use crate::consensus::tally::{BadDossier, Dossier, DossierId, Outcome};
 use crate::id::AgentId;
 use crate::identity::{Identity, IdentityError, KeyBook, Signature, Transcript};
@@ -16,12 +16,19 @@ use crate::identity::{Identity, IdentityError, KeyBook, Signature, Transcript};
 /// Which of its statements about a dossier a member signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stage {
-    /// The coordinator's: this is the dossier of my term.
-    Offer,
-    /// I know of no other dossier of this term.
+    /// I know of no other dossier of this term. With liars only.
     Prepare,
     /// I am bound to this dossier.
     Commit,
+}
+
+impl Stage {
+    /// What a member signs when it takes an offer. The coordinator takes its own first, so its signature under the offer
+    /// is this one, and no other.
+    #[must_use]
+    pub const fn first(mode: Mode) -> Self {
+        if matches!(mode, Mode::Byzantine) { Self::Prepare } else { Self::Commit }
+    }
 }
 
 /// What a stage's signature is over.
@@ -53,8 +60,8 @@ pub struct Proposal {
     pub term: u32,
     /// Votes that come later are not waited for.
     pub deadline: UnixNanos,
-    /// The coordinator's, over the decision's name, the term and the deadline.
-    pub signature: Signature,
+    /// The coordinator's, over the decision's name, the term and the deadline; none if the transport's word is taken.
+    pub signature: Option<Signature>,
 }
 
 /// I take part in no term below this one any more, and this is the last dossier I was bound to.
@@ -121,7 +128,6 @@ pub enum BadCertificate {
 impl Stand {
     fn transcript(&self, stage: Stage) -> Transcript {
         let purpose = match stage {
-            Stage::Offer => "offer",
             Stage::Prepare => "prepare",
             Stage::Commit => "commit",
         };
@@ -152,13 +158,14 @@ impl Stand {
         keys.verify(agent, &self.transcript(stage), signature)
     }
 
-    /// Checks that a quorum of members signed, each once and in order.
+    /// Checks that a quorum of members signed, each once and in order; what is `known` to be signed is not checked again.
     fn verify_quorum(
         &self,
         stage: Stage,
         keys: &KeyBook,
         council: &Council,
         consents: &[Consent],
+        known: impl Fn(&Self, Stage, &Consent) -> bool,
     ) -> Result<(), BadCertificate> {
         if consents.len() < council.quorum() {
             return Err(BadCertificate::Few { have: consents.len(), need: council.quorum() });
@@ -166,11 +173,14 @@ impl Stand {
         if let Some(pair) = consents.windows(2).find(|pair| pair[0].agent >= pair[1].agent) {
             return Err(BadCertificate::Order(pair[1].agent));
         }
-        for Consent { agent, signature } in consents {
+        for consent in consents {
+            let Consent { agent, signature } = consent;
             if council.member(*agent).is_none() {
                 return Err(BadCertificate::Stranger(*agent));
             }
-            self.verify(stage, keys, *agent, signature)?;
+            if !known(self, stage, consent) {
+                self.verify(stage, keys, *agent, signature)?;
+            }
         }
         Ok(())
     }
@@ -189,7 +199,7 @@ impl Proposal {
     #[must_use]
     pub fn new(identity: &Identity, decision: DecisionId, subject: Subject, term: u32, deadline: UnixNanos) -> Self {
         let signature = identity.sign(&Self::transcript(decision, term, deadline));
-        Self { subject, term, deadline, signature }
+        Self { subject, term, deadline, signature: Some(signature) }
     }
 
     /// Checks that `agent` signed it.
@@ -197,7 +207,8 @@ impl Proposal {
     /// # Errors
     /// [`IdentityError`].
     pub fn verify(&self, keys: &KeyBook, decision: DecisionId, agent: AgentId) -> Result<(), IdentityError> {
-        keys.verify(agent, &Self::transcript(decision, self.term, self.deadline), &self.signature)
+        let signature = self.signature.as_ref().ok_or(IdentityError::Invalid(agent))?;
+        keys.verify(agent, &Self::transcript(decision, self.term, self.deadline), signature)
     }
 }
 
@@ -244,7 +255,8 @@ impl Promise {
             if council.member(promise.agent).is_none() {
                 return Err(BadCertificate::Stranger(promise.agent));
             }
-            if keys.is_some_and(|keys| !promise.verify(keys, decision, term)) {
+            let past = promise.lock.is_none_or(|(locked, _)| (1..term).contains(&locked));
+            if !past || keys.is_some_and(|keys| !promise.verify(keys, decision, term)) {
                 return Err(IdentityError::Invalid(promise.agent).into());
             }
         }
@@ -258,8 +270,19 @@ impl Prepared {
     /// # Errors
     /// [`BadCertificate`].
     pub fn verify(&self, keys: &KeyBook, council: &Council, decision: DecisionId) -> Result<(), BadCertificate> {
+        self.verify_new(keys, council, decision, |_, _, _| false)
+    }
+
+    /// The same, for a member who has checked some of the signatures.
+    pub(super) fn verify_new(
+        &self,
+        keys: &KeyBook,
+        council: &Council,
+        decision: DecisionId,
+        known: impl Fn(&Stand, Stage, &Consent) -> bool,
+    ) -> Result<(), BadCertificate> {
         let stand = Stand { decision, term: self.term, dossier: self.dossier };
-        stand.verify_quorum(Stage::Prepare, keys, council, &self.consents)
+        stand.verify_quorum(Stage::Prepare, keys, council, &self.consents, known)
     }
 }
 
@@ -277,12 +300,19 @@ impl Certificate {
     pub fn verify(&self, keys: &KeyBook, council: &Council) -> Result<(), BadCertificate> {
         self.dossier.check(council)?;
         self.dossier.verify(keys, council.decision(self.subject))?;
-        self.verify_commits(keys, council)
+        self.verify_commits(keys, council, council.decision(self.subject), |_, _, _| false)
     }
 
-    /// Checks the quorum's signatures alone: a quorum of members has checked the dossier before it signed.
-    pub(super) fn verify_commits(&self, keys: &KeyBook, council: &Council) -> Result<(), BadCertificate> {
-        let stand = Stand { decision: council.decision(self.subject), term: self.term, dossier: self.dossier.id() };
-        stand.verify_quorum(Stage::Commit, keys, council, &self.commits)
+    /// Checks the quorum's signatures alone, those that are not `known`. It is enough for who trusts the council to be
+    /// what its mode says: a correct member is in the quorum, and did not sign before the dossier was checked.
+    pub(super) fn verify_commits(
+        &self,
+        keys: &KeyBook,
+        council: &Council,
+        decision: DecisionId,
+        known: impl Fn(&Stand, Stage, &Consent) -> bool,
+    ) -> Result<(), BadCertificate> {
+        let stand = Stand { decision, term: self.term, dossier: self.dossier.id() };
+        stand.verify_quorum(Stage::Commit, keys, council, &self.commits, known)
     }
 }

@@ -509,7 +509,7 @@ fn two_offers_in_one_term_bind_nobody_twice() {
         }
         let dossier = Dossier { author: AgentId(0), ballots, proofs: Vec::new() };
         let stand = Stand { decision, term: 1, dossier: dossier.id() };
-        let signature = stand.sign(Stage::Offer, &identity(0));
+        let signature = stand.sign(Stage::first(room.council.mode()), &identity(0));
         let offer = Offer { subject: subject(1), term: 1, dossier, promises: Vec::new(), prepared: None, signature };
         room.hear(0, to, Message::Offer(Box::new(offer)));
     }
@@ -524,6 +524,111 @@ fn two_offers_in_one_term_bind_nobody_twice() {
     assert_eq!(prepares.len(), 3, "each signed one");
     assert_eq!(room.finish(subject(1)), done(Buy, 3, 8_000));
     assert!(room.members[1].decision(subject(1)).unwrap().term > 1);
+}
+
+/// A coordinator offers a member two dossiers in one term: it prepares the first, and has no word for the second.
+#[test]
+fn a_member_prepares_once_per_term() {
+    let mut room = Room::new(council(Mode::Byzantine, 4));
+    let decision = room.council.decision(subject(1));
+    for action in [Buy, Sell] {
+        let ballots = vec![Ballot::new(&identity(0), decision, act(action))];
+        let dossier = Dossier { author: AgentId(0), ballots, proofs: Vec::new() };
+        let signature = Stand { decision, term: 1, dossier: dossier.id() }.sign(Stage::Prepare, &identity(0));
+        let offer = Offer { subject: subject(1), term: 1, dossier, promises: Vec::new(), prepared: None, signature };
+        room.hear(0, 2, Message::Offer(Box::new(offer)));
+    }
+    let said = room.letters.iter().filter(|(.., message)| matches!(message, Message::Consent { .. })).count();
+    assert_eq!((said, room.members[2].counters().late), (1, 1));
+}
+
+/// A dossier is prepared by a quorum's signatures or not at all, wherever the claim comes up: as word of the term's
+/// coordinator, under a later offer, in a promise.
+#[test]
+fn nobody_believes_that_a_dossier_was_prepared_without_a_quorum() {
+    let rule = council(Mode::Byzantine, 4);
+    let decision = rule.decision(subject(1));
+    let ballots = (0..4).map(|agent| Ballot::new(&identity(agent), decision, act(Buy))).collect();
+    let dossier = Dossier { author: AgentId(0), ballots, proofs: Vec::new() };
+    let (id, stand) = (dossier.id(), |term| Stand { decision, term, dossier: dossier.id() });
+    let prepared = |signers: &[u32], by: fn(u32) -> u32| Prepared {
+        term: 1,
+        dossier: id,
+        consents: signers
+            .iter()
+            .map(|&agent| Consent {
+                agent: AgentId(agent),
+                signature: stand(1).sign(Stage::Prepare, &identity(by(agent))),
+            })
+            .collect(),
+    };
+    let offer = |term: u32, promises, prepared| {
+        let signature = stand(term).sign(Stage::Prepare, &identity(term - 1));
+        let dossier = dossier.clone();
+        Message::Offer(Box::new(Offer { subject: subject(1), term, dossier, promises, prepared, signature }))
+    };
+    let real = prepared(&[0, 1, 3], |agent| agent);
+    let forged = [prepared(&[0, 1], |agent| agent), prepared(&[0, 1, 3], |_| 0), prepared(&[0, 0, 1], |agent| agent)];
+    let promises =
+        || (0..3).map(|agent| Promise::new(&identity(agent), decision, 2, Some((1, id)))).collect::<Vec<_>>();
+    let consents = |room: &Room, wanted: Stage| {
+        let is = |message: &Message| matches!(message, Message::Consent { stage, .. } if *stage == wanted);
+        room.letters.iter().filter(|(.., message)| is(message)).count()
+    };
+    for (claim, holds) in forged.into_iter().map(|claim| (claim, false)).chain([(real, true)]) {
+        let mut room = Room::new(rule.clone());
+        room.hear(0, 2, offer(1, Vec::new(), None));
+        room.hear(0, 2, Message::Prepared { subject: subject(1), prepared: claim.clone() });
+        assert_eq!(consents(&room, Stage::Commit), usize::from(holds), "as the coordinator's word");
+
+        let mut room = Room::new(rule.clone());
+        room.hear(1, 2, offer(2, promises(), Some(claim.clone())));
+        assert_eq!(consents(&room, Stage::Prepare), usize::from(holds), "under an offer");
+
+        let mut room = Room::new(rule.clone());
+        let promise = promises().remove(0);
+        let body = Some(Box::new(Body { ballot: None, lock: Some((dossier.clone(), Some(claim))) }));
+        room.hear(0, 1, Message::Promise { subject: subject(1), term: 2, promise, body });
+        assert_eq!(room.members[1].counters().invalid, u64::from(!holds), "in a promise");
+    }
+}
+
+/// A coordinator, or who has its key, offers votes that it wrote itself: nobody signs them, in no mode.
+#[test]
+fn a_coordinator_cannot_vote_for_others() {
+    for mode in [Mode::Majority, Mode::Weighted, Mode::Quorum, Mode::Unanimous, Mode::Leader, Mode::Byzantine] {
+        let mut room = Room::new(council(mode, 4));
+        let decision = room.council.decision(subject(1));
+        let vote =
+            |agent: u32, by: u32| Ballot { agent: AgentId(agent), ..Ballot::new(&identity(by), decision, act(Buy)) };
+        for (forger, said) in [(0, 0), (3, 1)] {
+            let ballots = vec![vote(0, 0), vote(1, 1), vote(2, 2), vote(3, forger)];
+            let dossier = Dossier { author: AgentId(0), ballots, proofs: Vec::new() };
+            let stand = Stand { decision, term: 1, dossier: dossier.id() };
+            let signature = stand.sign(Stage::first(mode), &identity(0));
+            let (subject, promises) = (subject(1), Vec::new());
+            let offer = Offer { subject, term: 1, dossier, promises, prepared: None, signature };
+            room.hear(0, 2, Message::Offer(Box::new(offer)));
+            let consents = room.letters.iter().filter(|(.., message)| matches!(message, Message::Consent { .. }));
+            assert_eq!((consents.count(), room.members[2].counters().invalid), (said, 1), "{mode:?}");
+        }
+    }
+}
+
+/// Within one process three of five others are asked; if one of them dies before it answers, all are.
+#[test]
+fn who_was_not_asked_at_first_stands_in() {
+    let mut room = Room::with(council(Mode::Quorum, 6), Trust::Transport);
+    (0..6).for_each(|agent| room.vote(agent, subject(1), act(Buy)));
+    while let Some(place) = room.letters.iter().position(|(.., m)| !matches!(m, Message::Offer(_))) {
+        let (from, to, message) = room.letters.remove(place);
+        room.hear(from.0, to.0, message);
+    }
+    assert_eq!(room.letters.iter().map(|(_, to, _)| to.0).collect::<Vec<_>>(), [1, 2, 3]);
+    room.dead.insert(AgentId(2));
+    assert_eq!(room.finish(subject(1)), done(Buy, 6, 8_000));
+    let certificate = room.members[5].decision(subject(1)).unwrap();
+    assert_eq!((certificate.term, room.now), (1, START.saturating_add(TIMING.round)));
 }
 
 /// An offer of a later term needs a quorum's promises, and must follow the highest lock in them.
@@ -542,7 +647,8 @@ fn a_later_offer_is_bound_by_promises() {
         };
         let promises = locks.iter().map(promise).collect();
         let dossier = dossier.clone();
-        let signature = Stand { decision, term: 2, dossier: dossier.id() }.sign(Stage::Offer, &identity(1));
+        let signature =
+            Stand { decision, term: 2, dossier: dossier.id() }.sign(Stage::first(room.council.mode()), &identity(1));
         Message::Offer(Box::new(Offer { subject: subject(1), term: 2, dossier, promises, prepared: None, signature }))
     };
     let takes = |message: Message| {

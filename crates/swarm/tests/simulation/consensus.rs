@@ -55,7 +55,13 @@ impl Trial {
             keys.insert(agent, &identity(agent).public()).expect("a good key");
         }
         let keys = Arc::new(keys);
-        let member = |agent: u32| Member { weight: 10_000 - 37 * agent as u16, ..Member::new(AgentId(agent)) };
+        // In one run of three somebody guards the risk; who that is says no in one decision of five.
+        let guard = plan.seed.is_multiple_of(3).then_some((plan.seed / 3) as u32 % n);
+        let member = |agent: u32| Member {
+            agent: AgentId(agent),
+            weight: 10_000 - 37 * agent as u16,
+            veto: guard == Some(agent),
+        };
         let council = Arc::new(Council::new(mode, (0..n).map(member)).expect("a good council"));
         let (book, rule) = (Arc::clone(&keys), Arc::clone(&council));
         let world = World::new(plan, move |agent, _| {
@@ -76,6 +82,8 @@ impl Trial {
                 let action = if prng.percent(conviction) { trend } else { Action::ALL[prng.below(3) as usize] };
                 let confidence = prng.between(1_000, 10_000) as u16;
                 let choice = if prng.percent(95) { Choice::Act { action, confidence } } else { Choice::Abstain };
+                let guards = self.council.member(agent).is_some_and(|member| member.veto);
+                let choice = if guards && prng.percent(20) { Choice::Veto } else { choice };
                 if prng.percent(turnout) {
                     due.entry(begin + prng.below(3)).or_default().push((agent, number, choice));
                 }
@@ -154,6 +162,14 @@ impl Trial {
             }
             if let Outcome::Act { action, .. } = first.outcome(&self.council) {
                 trades += 1;
+                for guard in self.council.members().iter().filter(|member| member.veto) {
+                    let said = first.dossier.ballot(guard.agent).map(|ballot| ballot.choice);
+                    assert!(
+                        said.is_some_and(|choice| choice != Choice::Veto),
+                        "traded, and {} said {said:?}",
+                        guard.agent
+                    );
+                }
                 let wants = |choice: &Choice| matches!(choice, Choice::Act { action: it, .. } if *it == action);
                 let honest = |agent: &AgentId| !self.liars.contains(agent);
                 let votes = self.votes.iter().filter(|((n, agent), _)| *n == number && honest(agent));
@@ -193,6 +209,10 @@ struct Liar {
 impl Liar {
     fn other(choice: Choice, chance: &mut Prng) -> Choice {
         let action = Action::ALL[chance.below(3) as usize];
+        if chance.percent(5) {
+            // With the right to it or without.
+            return Choice::Veto;
+        }
         if chance.percent(10) { choice } else { Choice::Act { action, confidence: chance.below(10_001) as u16 } }
     }
 
@@ -228,7 +248,7 @@ impl Liar {
                     // As if nobody had been bound.
                     promises.retain(|promise| promise.lock.is_none());
                 }
-                let signature = stand(subject, term, dossier.id()).sign(Stage::Offer, &self.me);
+                let signature = stand(subject, term, dossier.id()).sign(Stage::Prepare, &self.me);
                 Message::Offer(Box::new(Offer { subject, term, dossier, promises, prepared, signature }))
             }
             Message::Consent { subject, term, dossier, .. } => {
