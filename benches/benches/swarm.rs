@@ -159,7 +159,8 @@ fn subject(number: u64) -> Subject {
 fn council(criterion: &mut Criterion) {
     use Mode::{Byzantine, Leader, Majority, Quorum, Unanimous, Weighted};
     let mut group = criterion.benchmark_group("swarm/council of six");
-    let mut cases = [Majority, Weighted, Quorum, Unanimous, Leader, Byzantine].map(|mode| (mode, Trust::Transport)).to_vec();
+    let mut cases =
+        [Majority, Weighted, Quorum, Unanimous, Leader, Byzantine].map(|mode| (mode, Trust::Transport)).to_vec();
     cases.push((Quorum, Trust::Nobody));
     for (mode, trust) in cases {
         let member = six(mode, trust);
@@ -325,7 +326,8 @@ fn agents(criterion: &mut Criterion, count: usize) {
     let mut confer = |halls: &mut Vec<Hall>| {
         day += 1;
         let bar = bar(day);
-        let decided: usize = halls.iter_mut().map(|hall| hall.on_stamp(bar.ts_event, &[Input::Bar(bar)]).unwrap().len()).sum();
+        let decided: usize =
+            halls.iter_mut().map(|hall| hall.on_stamp(bar.ts_event, &[Input::Bar(bar)]).unwrap().len()).sum();
         (day, decided)
     };
     while confer(&mut halls).0 < 25 {}

@@ -141,10 +141,8 @@ fn main() {
         times.max() as f64 / 1e6
     );
     let tenth = memory.len().div_ceil(10);
-    let peaks: Vec<String> = memory
-        .chunks(tenth)
-        .map(|chunk| format!("{:.0}", chunk.iter().copied().fold(0.0, f64::max)))
-        .collect();
+    let peaks: Vec<String> =
+        memory.chunks(tenth).map(|chunk| format!("{:.0}", chunk.iter().copied().fold(0.0, f64::max))).collect();
     println!("MiB, the most in each tenth of the time: {}", peaks.join(" "));
     drop(nodes);
     std::fs::remove_dir_all(folder).unwrap();

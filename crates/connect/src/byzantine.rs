@@ -46,8 +46,8 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use starling_swarm::byzantine::{AtomicBroadcast, BadBatch, Batch, Checkpoint, Item, Sessions};
@@ -55,13 +55,13 @@ use starling_swarm::id::AgentId;
 use starling_swarm::identity::{Identity, KeyBook, Transcript};
 use tokio::sync::{mpsc, oneshot};
 
-pub use desk::OPEN_MAX;
 use desk::Desk;
+pub use desk::OPEN_MAX;
 use driver::Driver;
 use link::Links;
 use shelf::Shelf;
-pub use tray::UNREAD_MAX;
 use tray::Tray;
+pub use tray::UNREAD_MAX;
 use unit::Keys;
 pub use workers::Threads;
 
@@ -208,7 +208,9 @@ pub enum Error {
         session: u64,
     },
     /// The agent wants to be told what is not there.
-    #[error("session {from} is not kept, {oldest} to {current} are: begin at one of those, with the state of its begin")]
+    #[error(
+        "session {from} is not kept, {oldest} to {current} are: begin at one of those, with the state of its begin"
+    )]
     From {
         /// What it wants.
         from: u64,
@@ -302,7 +304,8 @@ impl Node {
                     return Ok(());
                 }
                 let begin = (sessions, marks.last());
-                let driver = Driver::new(config, keys, shelf, links, Arc::clone(&desk), Arc::clone(&tray), tally, begin);
+                let driver =
+                    Driver::new(config, keys, shelf, links, Arc::clone(&desk), Arc::clone(&tray), tally, begin);
                 let mut driver = match driver.map_err(Error::io(format!("beginning a session in {folder}"))) {
                     Ok(driver) => driver,
                     Err(why) => {
@@ -402,7 +405,8 @@ fn members(config: &Config, identity: Identity, book: Arc<KeyBook>) -> Result<Ke
     let count = u32::try_from(members.len()).expect("keys fit into memory");
     let least = 2 * count * OVERLAP_ROUNDS;
     if units < least || run::rounds(units, members.len()).is_none() {
-        let most = (least..=u32::from(u16::MAX) * count).rev().find(|units| run::rounds(*units, members.len()).is_some());
+        let most =
+            (least..=u32::from(u16::MAX) * count).rev().find(|units| run::rounds(*units, members.len()).is_some());
         return Err(Error::Length { units, members: members.len(), least, most: most.unwrap_or(least) });
     }
     let mut name = Transcript::new("byzantine broadcast");

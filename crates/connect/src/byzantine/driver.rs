@@ -138,11 +138,7 @@ impl Driver {
     }
 
     /// Goes on where `marks` end, for ever.
-    pub(super) async fn drive(
-        &mut self,
-        marks: Vec<Mark>,
-        mut heard: mpsc::Receiver<News>,
-    ) -> Result<(), Halt> {
+    pub(super) async fn drive(&mut self, marks: Vec<Mark>, mut heard: mpsc::Receiver<News>) -> Result<(), Halt> {
         self.tell_again(&marks).await?;
         let current = self.sessions.current();
         for mark in marks.into_iter().filter(|mark| mark.certified.is_none()) {

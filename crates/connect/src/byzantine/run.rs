@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aleph_bft::{
-    DataProvider, DelayConfig, LocalIO, Network, NetworkData, NodeCount, NodeIndex, OrderedUnit, Recipient, SignatureSet,
-    SpawnHandle, TaskHandle, Terminator, UnitFinalizationHandler, create_config, run_session,
+    DataProvider, DelayConfig, LocalIO, Network, NetworkData, NodeCount, NodeIndex, OrderedUnit, Recipient,
+    SignatureSet, SpawnHandle, TaskHandle, Terminator, UnitFinalizationHandler, create_config, run_session,
 };
 use codec::Decode;
 use futures_channel::oneshot;

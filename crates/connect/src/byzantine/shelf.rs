@@ -123,7 +123,8 @@ impl Shelf {
         let mut sessions = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(kind)?.strip_suffix('.')?.parse().ok());
+            let number: Option<u64> =
+                name.to_str().and_then(|name| name.strip_suffix(kind)?.strip_suffix('.')?.parse().ok());
             sessions.extend(number);
         }
         sessions.sort_unstable();
@@ -190,7 +191,8 @@ impl Shelf {
         let mut file = File::open(self.path(session, "log"))?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::with_capacity(at_most.min(usize::try_from(length.saturating_sub(from)).unwrap_or(at_most)));
+        let mut bytes =
+            Vec::with_capacity(at_most.min(usize::try_from(length.saturating_sub(from)).unwrap_or(at_most)));
         file.take(at_most as u64).read_to_end(&mut bytes)?;
         Ok((bytes, length))
     }

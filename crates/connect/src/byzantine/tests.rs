@@ -269,7 +269,7 @@ impl Remote {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.told.extend(self.lines.iter());
-        self.told
+        std::mem::take(&mut self.told)
     }
 }
 
@@ -398,7 +398,9 @@ fn a_node_says_what_is_wrong_with_its_configuration() {
     let members = vec![AgentId(0), AgentId(1), AgentId(7)];
     assert!(open(0, Config { members, ..good.clone() }).starts_with("agent 7 has no key"));
     let members = vec![AgentId(0), AgentId(1), AgentId(1)];
-    assert!(open(0, Config { members, ..good.clone() }).starts_with("agent 1 has no key in the book, or is a member twice"));
+    assert!(
+        open(0, Config { members, ..good.clone() }).starts_with("agent 1 has no key in the book, or is a member twice")
+    );
     let short = Config { session_units: UNITS - 1, ..good.clone() };
     assert_eq!(open(0, short), "sessions of 383 units do not fit 4 members: 384 to 193605 do");
     assert!(Config { session_units: 193_605, ..good.clone() }.session_units == 193_605);
