@@ -141,7 +141,12 @@ impl Driver {
     pub(super) async fn drive(&mut self, marks: Vec<Mark>, mut heard: mpsc::Receiver<News>) -> Result<(), Halt> {
         self.tell_again(&marks).await?;
         let current = self.sessions.current();
-        for mark in marks.into_iter().filter(|mark| mark.certified.is_none()) {
+        for mark in marks {
+            if mark.certified.is_some() {
+                // It may have died before it did so.
+                self.shelf.drop_backup(mark.checkpoint.session)?;
+                continue;
+            }
             // The others may need this member to end it.
             self.begin(mark.checkpoint.session)?;
             self.stand_by(mark);

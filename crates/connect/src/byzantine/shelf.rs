@@ -171,7 +171,7 @@ impl Shelf {
 
     /// Forgets ended sessions before `session`.
     pub(super) fn forget_before(&self, session: u64) -> io::Result<()> {
-        for kind in ["mark", "log"] {
+        for kind in ["mark", "log", "fetched"] {
             for old in self.sessions(kind)?.into_iter().filter(|old| *old < session) {
                 fs::remove_file(self.path(old, kind))?;
             }

@@ -3,7 +3,7 @@
 //! Nothing here waits for a time: it waits for what must come, and gives up after [`PATIENCE`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -67,6 +67,8 @@ impl Places {
 #[derive(Debug, Default)]
 struct Told {
     batches: Vec<Batch>,
+    /// That ordered each.
+    sessions: Vec<u64>,
     ends: Vec<Checkpoint>,
     other: Vec<Event>,
 }
@@ -74,7 +76,10 @@ struct Told {
 impl Told {
     fn take(&mut self, event: Event) {
         match event {
-            Event::Batch { batch, .. } => self.batches.push(batch),
+            Event::Batch { session, batch } => {
+                self.batches.push(batch);
+                self.sessions.push(session);
+            }
             Event::Ended(checkpoint) => self.ends.push(checkpoint),
             other => self.other.push(other),
         }
@@ -90,7 +95,7 @@ impl Told {
     fn until(&mut self, node: &Node, what: &str, so: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !so(self) {
-            let Told { batches, ends, other } = &*self;
+            let Told { batches, ends, other, .. } = &*self;
             let counters = node.counters();
             assert!(
                 begun.elapsed() < PATIENCE,
@@ -192,6 +197,79 @@ fn four_members_tell_one_order_over_several_sessions() {
         refused += outcomes.iter().filter(|outcome| outcome.is_err()).count();
     }
     assert_eq!((one == other, one.len(), refused > 0), (true, 40, true));
+
+    // One agent has kept its state at the end of session 1, and comes back with it.
+    drop(nodes);
+    let from = Config { from: 2, ..config(&folder.path().join("0"), &places.peers) };
+    let node = places.open_with(0, from).unwrap();
+    let first = told[0].sessions.partition_point(|session| *session < 2);
+    let mut again = Told::default();
+    again.until(&node, "what came after", |again| again.batches.len() >= told[0].batches.len() - first);
+    assert_eq!(again.batches, told[0].batches[first..]);
+    assert_eq!(again.ends, told[0].ends[2..]);
+    let late = Config { from: 9, ..config(&folder.path().join("1"), &places.peers) };
+    assert!(matches!(places.open_with(1, late), Err(Error::From { from: 9, oldest: 0, .. })));
+}
+
+/// The others keep one session only, and are further.
+#[test]
+fn who_was_away_for_too_long_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::new(MEMBERS);
+    let open = |agent: u32| {
+        let config = config(&folder.path().join(agent.to_string()), &places.peers);
+        places.open_with(agent, Config { archive: 1, ..config }).unwrap()
+    };
+    let nodes: Vec<Node> = (0..MEMBERS - 1).map(open).collect();
+    for node in &nodes {
+        Told::default().until(node, "some sessions", |told| told.ends.len() >= 4);
+    }
+    let late = open(MEMBERS - 1);
+    let mut told = Told::default();
+    told.until(&late, "that it cannot follow", |told| !told.other.is_empty());
+    assert!(matches!(told.other[0], Event::Stranded { session: 0, oldest: 2.. }), "{:?}", told.other);
+}
+
+/// Who cannot sign is let go before a frame is read, and who is no member before a signature is made.
+#[test]
+fn links_are_for_members() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::new(1);
+    let config = config(&folder.path().join("0"), &places.peers);
+    let name = members(&config, identity(0), keys()).unwrap().broadcast;
+    let node = places.open(0, folder.path());
+    let dial = |broadcast: [u8; 32], agent: u32, signer: u32| -> std::io::Result<usize> {
+        let mut stream = std::net::TcpStream::connect(places.peers[&AgentId(0)])?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mine = [5; 32];
+        stream.write_all(&[&broadcast[..], &agent.to_le_bytes(), &mine].concat())?;
+        let mut answer = [0; 4 + 32 + 2];
+        stream.read_exact(&mut answer)?;
+        let mut signature = vec![0; usize::from(u16::from_le_bytes(answer[36..].try_into().unwrap()))];
+        stream.read_exact(&mut signature)?;
+        let theirs: [u8; 32] = answer[4..36].try_into().unwrap();
+        let statement = |role: &str| {
+            let mut statement = Transcript::new("byzantine link");
+            statement.bytes(&broadcast);
+            statement.bytes(role.as_bytes());
+            [agent, 0].into_iter().for_each(|agent| statement.u32(agent));
+            [mine, theirs].into_iter().for_each(|nonce| statement.bytes(&nonce));
+            statement
+        };
+        let signature = postcard::from_bytes(&signature).unwrap();
+        keys().verify(AgentId(0), &statement("acceptor"), &signature).expect("it proves itself first");
+        let own = postcard::to_allocvec(&identity(signer).sign(&statement("dialler"))).unwrap();
+        stream.write_all(&[&(own.len() as u16).to_le_bytes()[..], &own].concat())?;
+        // What a node has to say to its peers.
+        stream.read(&mut [0; 16])
+    };
+    assert!(dial(name, 3, 3).is_ok_and(|bytes| bytes > 0), "a member");
+    for (broadcast, agent, signer) in [(name, 3, 2), ([0; 32], 3, 3), (name, 9, 9), (name, 0, 0)] {
+        let heard = dial(broadcast, agent, signer);
+        assert!(!heard.as_ref().is_ok_and(|bytes| *bytes > 0), "{agent} signed by {signer}: {heard:?}");
+        assert!(!matches!(&heard, Err(why) if why.kind() == io::ErrorKind::WouldBlock), "let go, not left alone");
+    }
+    drop(node);
 }
 
 /// The part of the process that is killed: member 3, which says on its standard output what it is told.
