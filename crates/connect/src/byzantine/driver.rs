@@ -561,3 +561,107 @@ impl Driver {
         self.catch_up()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use starling_swarm::byzantine::Item;
+    use starling_swarm::identity::{Identity, KeyBook};
+
+    use super::*;
+
+    const UNITS: u32 = 400;
+
+    fn driver(folder: &std::path::Path) -> Driver {
+        let identity = |agent: u32| Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
+        let mut book = KeyBook::new();
+        (0..4).for_each(|agent| book.insert(AgentId(agent), &identity(agent).public()).unwrap());
+        let members: Vec<AgentId> = (0..4).map(AgentId).collect();
+        let peers = BTreeMap::new();
+        let config = Config { session_units: UNITS, peers, ..Config::new("driver", &members, folder.to_owned()) };
+        let keys = super::super::members(&config, identity(0), Arc::new(book)).unwrap();
+        let shelf = Shelf::open(folder).unwrap();
+        let (left, outbox) = shelf.outbox().unwrap();
+        let sessions = Sessions::new(UNITS, members);
+        let desk = Arc::new(Desk::new(AgentId(0), &sessions, left, outbox));
+        let links = Arc::new(Links::new(keys.clone(), mpsc::channel(1).0));
+        let (tray, tally) = (Arc::new(Tray::default()), Arc::new(Tally::default()));
+        Driver::new(config, keys, shelf, links, desk, tray, tally, (sessions, None)).unwrap()
+    }
+
+    /// The n-th unit of an order: a batch of member n mod 4.
+    fn unit(n: u64) -> Unit {
+        let items = [Item { reads: Vec::new(), writes: Vec::new(), payload: n.to_le_bytes().to_vec() }];
+        let mut parcel = Vec::new();
+        unit::put(&mut parcel, n / 4, &unit::pack(&items));
+        ((n % 4) as u32, Some(Parcel(parcel.into())))
+    }
+
+    fn told(driver: &Driver) -> Vec<u64> {
+        let payload = |event| match event {
+            Event::Batch { batch, .. } => u64::from_le_bytes(batch.items[0].payload[..].try_into().unwrap()),
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| driver.tray.next(Duration::ZERO)).map(payload).collect()
+    }
+
+    fn in_a_runtime(test: impl FnOnce(&mut Driver)) {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { test(&mut driver(folder.path())) });
+    }
+
+    /// A session that dies is ordered again from its first unit: what was told is not told again, and what comes of the
+    /// next session meanwhile is not counted twice either.
+    #[test]
+    fn a_session_that_is_begun_again_goes_on_where_it_was() {
+        in_a_runtime(|driver| {
+            driver.begin(0).unwrap();
+            driver.on_order(0, (0..10).map(unit).collect()).unwrap();
+            driver.on_order(1, (400..405).map(unit).collect()).unwrap();
+            assert_eq!(told(driver), (0..10).collect::<Vec<u64>>());
+            driver.on_over(0).unwrap();
+            driver.on_order(0, (0..6).map(unit).collect()).unwrap();
+            driver.on_order(0, (6..13).map(unit).collect()).unwrap();
+            assert_eq!((told(driver), driver.sessions.left()), (vec![10, 11, 12], UNITS - 13));
+            driver.on_order(0, (13..u64::from(UNITS)).map(unit).collect()).unwrap();
+            assert_eq!(driver.sessions.current(), 1);
+            let log = driver.shelf.mark(0).unwrap().unwrap().checkpoint.digest;
+            let mut straight = driver.shelf.fetched(0, [0; 32]).unwrap();
+            for (creator, parcel) in (0..u64::from(UNITS)).map(unit) {
+                straight.append(creator, &parcel.unwrap().0).unwrap();
+            }
+            assert_eq!(log, straight.digest(), "the log is that of an order without an accident");
+            assert_eq!(driver.sessions.left(), UNITS - 5, "units that came ahead of their session count now");
+        });
+    }
+
+    #[test]
+    fn it_gives_up_on_a_session_that_always_dies() {
+        in_a_runtime(|driver| {
+            driver.begin(0).unwrap();
+            for _ in 0..RESTARTS_MAX {
+                driver.on_over(0).unwrap();
+            }
+            assert!(matches!(driver.on_over(0), Err(Halt::Broken(0))));
+            driver.on_over(7).unwrap();
+        });
+    }
+
+    /// Three others sign another end than this member has seen.
+    #[test]
+    fn it_stops_if_a_quorum_saw_something_else() {
+        in_a_runtime(|driver| {
+            driver.on_order(0, (0..u64::from(UNITS)).map(unit).collect()).unwrap();
+            let mut checkpoint = driver.unconfirmed[&0].checkpoint;
+            checkpoint.digest[0] ^= 1;
+            let mut say = |agent: u32| {
+                let identity = starling_swarm::identity::Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
+                driver.on_talk(agent as usize, Talk::Ended { checkpoint, signature: checkpoint.sign(&identity) })
+            };
+            assert!(say(1).is_ok() && say(1).is_ok() && say(2).is_ok());
+            assert!(matches!(say(3), Err(Halt::Split(0))));
+        });
+    }
+}
