@@ -1,10 +1,9 @@
 //! How quick the Byzantine broadcast is: four members on four threads, over TCP on the loopback device, with their files.
-//! `cargo run --release -p starling-connect --features byzantine --example byzantine_speed -- [SECONDS [RATE [PACE_MS]]]`
+//! `cargo run --release -p starling-connect --features byzantine --example byzantine_speed -- [SECONDS [RATE [PACE_MS [ROUNDS]]]]`
 //!
 //! Each member hands in batches of 100 items of 128 bytes at an even rate, RATE items a second over all (0: as many as go
 //! in). An item is final at a member when that is told of it; the time is counted from when its batch was handed in, at
-//! every member. Memory is what the whole process holds (VmRSS), once a second; sessions are those of the default
-//! configuration, so that several pass in a minute.
+//! every member. Memory is what the whole process holds (VmRSS), once a second. A session has ROUNDS rounds.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement tells what it found, or fails")]
 
@@ -40,18 +39,27 @@ struct Seen {
     times: Histogram<u64>,
     order: blake3::Hasher,
     sessions: u64,
+    /// The slowest of each second.
+    slowest: Vec<u64>,
 }
 
 /// Hands in and reads until it is told to stop, and then until nothing is open.
 fn work(node: &Node, began: Instant, rate: f64, stop: &AtomicBool) -> Seen {
-    let mut seen = Seen { items: 0, times: Histogram::new(3).unwrap(), order: blake3::Hasher::new(), sessions: 0 };
+    let mut seen = Seen {
+        items: 0,
+        times: Histogram::new(3).unwrap(),
+        order: blake3::Hasher::new(),
+        sessions: 0,
+        slowest: Vec::new(),
+    };
     let mut handed_in = 0_u64;
     let since = |began: Instant| u64::try_from(began.elapsed().as_nanos()).unwrap();
     let mut quiet = Instant::now();
     loop {
         let over = stop.load(Ordering::Relaxed);
-        let due = || rate == 0.0 || handed_in as f64 * BATCH as f64 / rate <= began.elapsed().as_secs_f64();
-        if !over && due() {
+        let due =
+            |handed_in: u64| rate == 0.0 || handed_in as f64 * BATCH as f64 / rate <= began.elapsed().as_secs_f64();
+        if !over && due(handed_in) {
             let mut payload = vec![7; ITEM_BYTES];
             payload[..8].copy_from_slice(&since(began).to_le_bytes());
             let item = |n: usize| Item {
@@ -65,13 +73,16 @@ fn work(node: &Node, began: Instant, rate: f64, stop: &AtomicBool) -> Seen {
                 Err(why) => panic!("{why}"),
             }
         }
-        let wait = if rate == 0.0 || due() { Duration::ZERO } else { Duration::from_micros(500) };
+        let wait = if rate == 0.0 || due(handed_in) { Duration::ZERO } else { Duration::from_micros(500) };
         match node.next(wait) {
             Some(Event::Batch { batch, .. }) => {
                 let now = since(began);
                 for item in &batch.items {
                     let sent = u64::from_le_bytes(item.payload[..8].try_into().unwrap());
                     seen.times.record(now.saturating_sub(sent)).unwrap();
+                    let second = (sent / 1_000_000_000) as usize;
+                    seen.slowest.resize(seen.slowest.len().max(second + 1), 0);
+                    seen.slowest[second] = seen.slowest[second].max(now.saturating_sub(sent));
                 }
                 seen.items += batch.items.len() as u64;
                 seen.order.update(&batch.id().0);
@@ -88,6 +99,7 @@ fn work(node: &Node, began: Instant, rate: f64, stop: &AtomicBool) -> Seen {
 fn main() {
     let argument = |at: usize, default: f64| std::env::args().nth(at).map_or(default, |text| text.parse().unwrap());
     let (seconds, rate, pace) = (argument(1, 60.0), argument(2, 50_000.0), argument(3, 5.0));
+    let session_units = (argument(4, 1_000.0) * f64::from(MEMBERS)) as u32;
     let folder = std::env::temp_dir().join(format!("byzantine_speed_{}", std::process::id()));
     let mut keys = KeyBook::new();
     (0..MEMBERS).for_each(|agent| keys.insert(AgentId(agent), &identity(agent).public()).unwrap());
@@ -101,6 +113,7 @@ fn main() {
             peers: peers.clone(),
             pace: Duration::from_secs_f64(pace / 1e3),
             archive: 2,
+            session_units,
             ..Config::new("speed", &members, folder.join(agent.to_string()))
         };
         Node::open(config, identity(agent), Arc::clone(&keys), Some(listener)).unwrap()
@@ -140,6 +153,8 @@ fn main() {
         ms(0.999),
         times.max() as f64 / 1e6
     );
+    let slowest: Vec<String> = seen[0].slowest.iter().map(|nanos| format!("{}", nanos / 1_000_000)).collect();
+    println!("the slowest of each second at the first member, ms: {}", slowest.join(" "));
     let tenth = memory.len().div_ceil(10);
     let peaks: Vec<String> =
         memory.chunks(tenth).map(|chunk| format!("{:.0}", chunk.iter().copied().fold(0.0, f64::max))).collect();

@@ -37,6 +37,8 @@ use super::unit::Keys;
 const FRAME_MAX: usize = 32 << 20;
 /// Bytes that wait for one link, and for one session's reader, at most.
 const WAITING_MAX: usize = 32 << 20;
+/// Bytes of one member's messages that are kept for the session that is begun next.
+const EARLY_MAX: usize = 1 << 20;
 /// Handshakes under way at once.
 const STRANGERS_MAX: usize = 64;
 /// A handshake takes no longer.
@@ -100,6 +102,47 @@ impl Outlet {
     }
 }
 
+/// Sessions that are under way, and what came for the one after them: members begin a session a little apart, and a
+/// round that is lost at its begin is repeated late.
+#[derive(Debug, Default)]
+struct Routes {
+    open: BTreeMap<u64, Inlet>,
+    early: Vec<(usize, Vec<u8>)>,
+}
+
+impl Routes {
+    /// False if there is no way, or no room on it.
+    fn put(&mut self, place: usize, session: u64, message: Vec<u8>) -> bool {
+        if let Some(inlet) = self.open.get(&session) {
+            let room = inlet.waiting.load(Ordering::Relaxed) + message.len() <= WAITING_MAX;
+            return room && {
+                inlet.waiting.fetch_add(message.len(), Ordering::Relaxed);
+                inlet.queue.send(message).is_ok()
+            };
+        }
+        let next = self.open.last_key_value().is_some_and(|(last, _)| session == last + 1);
+        let used = || self.early.iter().filter(|(by, _)| *by == place).map(|(_, message)| message.len()).sum::<usize>();
+        let kept = next && used() + message.len() <= EARLY_MAX;
+        if kept {
+            self.early.push((place, message));
+        }
+        kept
+    }
+
+    fn begin(&mut self, session: u64) -> Outlet {
+        let (queue, outlet) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let next = self.open.last_key_value().is_none_or(|(last, _)| session == last + 1);
+        self.open.insert(session, Inlet { queue, waiting: Arc::clone(&waiting) });
+        if next {
+            for (place, message) in std::mem::take(&mut self.early) {
+                self.put(place, session, message);
+            }
+        }
+        Outlet { queue: outlet, waiting }
+    }
+}
+
 #[derive(Debug)]
 struct Wire {
     number: u64,
@@ -112,7 +155,7 @@ pub(super) struct Links {
     keys: Keys,
     me: usize,
     wires: Box<[Mutex<Option<Wire>>]>,
-    routes: Mutex<BTreeMap<u64, Inlet>>,
+    routes: Mutex<Routes>,
     news: mpsc::Sender<News>,
     links: AtomicU64,
     dropped: AtomicU64,
@@ -146,7 +189,7 @@ impl Links {
     pub(super) fn new(keys: Keys, news: mpsc::Sender<News>) -> Self {
         let me = keys.place(keys.identity.agent()).expect("its own agent is a member");
         let wires = keys.members.iter().map(|_| Mutex::new(None)).collect();
-        let routes = Mutex::new(BTreeMap::new());
+        let routes = Mutex::new(Routes::default());
         Self { keys, me, wires, routes, news, links: AtomicU64::new(0), dropped: AtomicU64::new(0) }
     }
 
@@ -162,15 +205,12 @@ impl Links {
 
     /// Opens the way for a session's messages.
     pub(super) fn route(&self, session: u64) -> Outlet {
-        let (queue, outlet) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        lock(&self.routes).insert(session, Inlet { queue, waiting: Arc::clone(&waiting) });
-        Outlet { queue: outlet, waiting }
+        lock(&self.routes).begin(session)
     }
 
     /// And closes it.
     pub(super) fn close_route(&self, session: u64) {
-        lock(&self.routes).remove(&session);
+        lock(&self.routes).open.remove(&session);
     }
 
     pub(super) fn send(&self, to: usize, frame: Arc<[u8]>) {
@@ -337,14 +377,7 @@ impl Links {
             UNITS if frame.len() > 9 => {
                 let session = u64::from_le_bytes(frame[1..9].try_into().expect("eight bytes"));
                 frame.drain(..9);
-                let routes = lock(&self.routes);
-                let sent = routes.get(&session).is_some_and(|inlet| {
-                    let room = inlet.waiting.load(Ordering::Relaxed) + frame.len() <= WAITING_MAX;
-                    room && {
-                        inlet.waiting.fetch_add(frame.len(), Ordering::Relaxed);
-                        inlet.queue.send(frame).is_ok()
-                    }
-                });
+                let sent = lock(&self.routes).put(place, session, frame);
                 self.dropped.fetch_add(u64::from(!sent), Ordering::Relaxed);
                 Ok(())
             }
@@ -378,4 +411,43 @@ async fn read_short<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<T
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await?;
     postcard::from_bytes(&bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    fn read(outlet: &mut Outlet) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| outlet.next().now_or_never()).collect()
+    }
+
+    /// What comes for the next session waits for it, within each member's share; for others there is no way.
+    #[test]
+    fn early_messages_wait_for_the_next_session_only() {
+        let mut routes = Routes::default();
+        assert!(!routes.put(1, 0, vec![0]), "nothing is under way");
+        let mut now = routes.begin(0);
+        assert!(routes.put(1, 0, vec![1]) && routes.put(1, 1, vec![2]) && routes.put(2, 1, vec![3]));
+        assert!(!routes.put(1, 2, vec![4]), "two ahead");
+        assert!(routes.put(1, 1, vec![5; EARLY_MAX - 1]) && !routes.put(1, 1, vec![6]) && routes.put(2, 1, vec![7]));
+        let mut next = routes.begin(1);
+        assert_eq!(read(&mut now), [[1]]);
+        assert_eq!(read(&mut next), [vec![2], vec![3], vec![5; EARLY_MAX - 1], vec![7]]);
+        routes.open.remove(&0);
+        assert!(!routes.put(1, 0, vec![8]) && routes.put(1, 2, vec![9]));
+        // Begun again: its messages go to the new reader, those of the next still wait.
+        let mut again = routes.begin(1);
+        assert!(read(&mut again).is_empty());
+        assert_eq!(read(&mut routes.begin(2)), [[9]]);
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_is_not_sent_more_than_fits() {
+        let mut routes = Routes::default();
+        let mut outlet = routes.begin(0);
+        assert!(routes.put(1, 0, vec![0; WAITING_MAX]) && !routes.put(1, 0, vec![1]));
+        assert_eq!(read(&mut outlet).len(), 1);
+        assert!(routes.put(1, 0, vec![1]));
+    }
 }
