@@ -29,7 +29,7 @@ use starling_swarm::membership::Founding;
 use starling_swarm::node::{Config, Node};
 use starling_swarm::state::{Settings, State};
 use starling_swarm::topology::Shape;
-use starling_swarm::transport::{InProcess, Transport, receive_all, send_all};
+use starling_swarm::transport::{InProcess, receive_all, send_all};
 
 const SIX: u32 = 6;
 const START: UnixNanos = UnixNanos::new(1_000_000_000_000_000_000);

@@ -59,7 +59,7 @@ use desk::Desk;
 pub use desk::OPEN_MAX;
 use driver::Driver;
 use link::Links;
-use shelf::Shelf;
+use shelf::{Clerk, Shelf};
 use tray::Tray;
 pub use tray::UNREAD_MAX;
 use unit::Keys;
@@ -281,7 +281,8 @@ impl Node {
         if !(oldest..=sessions.current()).contains(&config.from) {
             return Err(Error::From { from: config.from, oldest, current: sessions.current() });
         }
-        let (left, outbox) = shelf.outbox().map_err(files("reading own batches"))?;
+        let clerk = Clerk::new(&format!("byzantine {}", me.0)).map_err(Error::io("starting the node's clerk"))?;
+        let (left, outbox) = shelf.outbox(clerk.clone()).map_err(files("reading own batches"))?;
         let (desk, tray) = (Arc::new(Desk::new(me, &sessions, left, outbox)), Arc::new(Tray::default()));
         let tally = Arc::new(Tally::default());
         tally.session.store(sessions.current(), Ordering::Relaxed);
@@ -303,9 +304,9 @@ impl Node {
                     let _ = opened.send(Err(why));
                     return Ok(());
                 }
-                let begin = (sessions, marks.last());
+                let (files, begin) = ((shelf, clerk), (sessions, marks.last()));
                 let driver =
-                    Driver::new(config, keys, shelf, links, Arc::clone(&desk), Arc::clone(&tray), tally, begin);
+                    Driver::new(config, keys, files, links, Arc::clone(&desk), Arc::clone(&tray), tally, begin);
                 let mut driver = match driver.map_err(Error::io(format!("beginning a session in {folder}"))) {
                     Ok(driver) => driver,
                     Err(why) => {

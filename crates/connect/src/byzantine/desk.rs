@@ -137,7 +137,7 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shelf::Shelf;
+    use super::super::shelf::{Clerk, Shelf};
     use super::*;
 
     const ME: AgentId = AgentId(3);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn desk(shelf: &Shelf, sessions: &Sessions) -> Desk {
-        let (left, outbox) = shelf.outbox().unwrap();
+        let (left, outbox) = shelf.outbox(Clerk::new("test").unwrap()).unwrap();
         Desk::new(ME, sessions, left, outbox)
     }
 

@@ -19,8 +19,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::desk::Desk;
 use super::link::{Links, News, Talk};
-use super::run::{Parts, Report, Run, Unit};
-use super::shelf::{Log, Mark, Shelf};
+use super::run::{Files, Parts, Report, Run, Unit};
+use super::shelf::{Clerk, Log, Mark, Shelf, UnitWriter};
 use super::tray::Tray;
 use super::unit::{self, Keys, PARCEL_BYTES_MAX, Parcel};
 use super::{Config, Event, OVERLAP_ROUNDS, SWITCH_ROUNDS, Tally};
@@ -37,6 +37,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 const PIECE_BYTES: usize = 256 << 10;
 /// Checkpoints of one member that are kept while a quorum is not there.
 const WORDS_MAX: usize = 8;
+/// Proofs of ends that are kept at hand.
+const RECENT_MAX: usize = 16;
 /// How often a session may end without having been told to.
 const RESTARTS_MAX: u32 = 64;
 
@@ -67,6 +69,7 @@ pub(super) struct Driver {
     config: Config,
     keys: Keys,
     shelf: Shelf,
+    clerk: Clerk,
     links: Arc<Links>,
     desk: Arc<Desk>,
     tray: Arc<Tray>,
@@ -75,6 +78,10 @@ pub(super) struct Driver {
     /// Of the session before the current one.
     before: [u8; 32],
     log: Log,
+    /// The next session's, while that is begun early; none while the clerk opens it.
+    next: Option<(u64, Option<Log>)>,
+    /// Proofs of the latest ends, which may not be on disk yet.
+    recent: BTreeMap<u64, Certified>,
     runs: BTreeMap<u64, Run>,
     restarts: BTreeMap<u64, u32>,
     /// Units of the current session that come a second time, since it was begun again.
@@ -100,7 +107,7 @@ impl Driver {
     pub(super) fn new(
         config: Config,
         keys: Keys,
-        shelf: Shelf,
+        (shelf, clerk): (Shelf, Clerk),
         links: Arc<Links>,
         desk: Arc<Desk>,
         tray: Arc<Tray>,
@@ -108,12 +115,14 @@ impl Driver {
         (sessions, last): (Sessions, Option<&Mark>),
     ) -> io::Result<Self> {
         let before = last.map_or([0; 32], |mark| mark.checkpoint.digest);
-        let log = shelf.new_log(sessions.current(), before)?;
+        let mut log = shelf.new_log(sessions.current())?;
+        log.follow(before);
         let (reports, reported) = mpsc::unbounded_channel();
         Ok(Self {
             config,
             keys,
             shelf,
+            clerk,
             links,
             desk,
             tray,
@@ -121,6 +130,8 @@ impl Driver {
             sessions,
             before,
             log,
+            next: None,
+            recent: BTreeMap::new(),
             runs: BTreeMap::new(),
             restarts: BTreeMap::new(),
             skip: 0,
@@ -159,6 +170,7 @@ impl Driver {
                 report = self.reported.recv() => match report.expect("it holds a sender itself") {
                     Report::Ordered(session, units) => self.on_order(session, units)?,
                     Report::Over(session) => self.on_over(session)?,
+                    Report::Files(session, files) => self.on_files(session, files?),
                 },
                 Some(news) = heard.recv() => match news {
                     News::Up(place) => self.on_link(place)?,
@@ -189,10 +201,43 @@ impl Driver {
         Ok(())
     }
 
+    /// Begins a session now.
     fn begin(&mut self, session: u64) -> io::Result<()> {
-        if self.runs.contains_key(&session) {
-            return Ok(());
+        if !self.runs.contains_key(&session) {
+            let backup = self.shelf.backup(session)?;
+            self.begin_with(session, backup);
         }
+        Ok(())
+    }
+
+    /// Begins the session after the current one as soon as its files are open.
+    fn begin_next(&mut self) {
+        let session = self.sessions.current() + 1;
+        if self.next.as_ref().is_some_and(|(next, _)| *next == session) {
+            return;
+        }
+        self.next = Some((session, None));
+        let (shelf, reports) = (self.shelf.clone(), self.reports.clone());
+        self.clerk.tell(move || {
+            let files = || Ok(Files { backup: shelf.backup(session)?, log: shelf.new_log(session)? });
+            let _ = reports.send(Report::Files(session, files()));
+            Ok(())
+        });
+    }
+
+    fn on_files(&mut self, session: u64, files: Files) {
+        // It has begun without them if the disk was slower than the session.
+        if let Some((next, log @ None)) = &mut self.next
+            && *next == session
+        {
+            *log = Some(files.log);
+            if !self.runs.contains_key(&session) {
+                self.begin_with(session, files.backup);
+            }
+        }
+    }
+
+    fn begin_with(&mut self, session: u64, backup: (Vec<u8>, UnitWriter)) {
         let run = Run::begin(Parts {
             session,
             keys: self.keys.clone(),
@@ -202,10 +247,9 @@ impl Driver {
             desk: Arc::clone(&self.desk),
             tray: Arc::clone(&self.tray),
             reports: self.reports.clone(),
-            backup: self.shelf.backup(session)?,
+            backup,
         });
         self.runs.insert(session, run);
-        Ok(())
     }
 
     /// A session ended that was not told to: a task of it died. It is begun again, from its backup.
@@ -264,21 +308,19 @@ impl Driver {
             }
             units = self.ahead.remove(&current).unwrap_or_default();
         }
-        self.look_ahead()?;
+        self.look_ahead();
         Ok(())
     }
 
     /// Begins the next session in time, and lets it take new batches a little before its turn.
-    fn look_ahead(&mut self) -> io::Result<()> {
+    fn look_ahead(&mut self) {
         let rounds = self.sessions.left() / u32::try_from(self.keys.members.len()).expect("checked");
-        let next = self.sessions.current() + 1;
         if rounds <= OVERLAP_ROUNDS {
-            self.begin(next)?;
+            self.begin_next();
         }
         if rounds <= SWITCH_ROUNDS {
-            self.desk.feed(next);
+            self.desk.feed(self.sessions.current() + 1);
         }
-        Ok(())
     }
 
     /// Takes a unit's batches.
@@ -314,10 +356,19 @@ impl Driver {
         let (session, digest) = (current - 1, self.log.digest());
         let checkpoint = Checkpoint { broadcast: self.keys.broadcast, session, digest };
         let mark = Mark { checkpoint, sessions: self.sessions.clone(), certified: None };
-        self.shelf.write_mark(&mark)?;
+        self.write_mark(mark.clone());
         self.desk.ended(session)?;
         self.before = digest;
-        self.log = self.shelf.new_log(current, digest)?;
+        let log = self.next.take().filter(|(next, _)| *next == current).and_then(|(_, log)| log);
+        self.log = match log {
+            Some(log) => log,
+            None => {
+                // The clerk may be about to open it.
+                self.clerk.finish();
+                self.shelf.new_log(current)?
+            }
+        };
+        self.log.follow(digest);
         self.gone.clear();
         (self.fetch, self.skip) = (None, 0);
         self.restarts.remove(&session);
@@ -332,8 +383,14 @@ impl Driver {
             Some(certified) => self.confirm(certified)?,
             None => self.count_words(session)?,
         }
-        self.shelf.forget_before(current.saturating_sub(self.config.archive))?;
+        let (shelf, oldest) = (self.shelf.clone(), current.saturating_sub(self.config.archive));
+        self.clerk.tell(move || shelf.forget_before(oldest));
         Ok(())
+    }
+
+    fn write_mark(&self, mark: Mark) {
+        let shelf = self.shelf.clone();
+        self.clerk.tell(move || shelf.write_mark(&mark));
     }
 
     /// Says how a session ended, until a quorum says the same.
@@ -382,11 +439,16 @@ impl Driver {
         if mark.checkpoint != certified.checkpoint {
             return Err(Halt::Split(session));
         }
+        self.recent.insert(session, certified.clone());
+        while self.recent.len() > RECENT_MAX {
+            self.recent.pop_first();
+        }
         mark.certified = Some(certified);
-        self.shelf.write_mark(&mark)?;
+        self.write_mark(mark);
         self.runs.remove(&session);
         self.links.close_route(session);
-        self.shelf.drop_backup(session)?;
+        let shelf = self.shelf.clone();
+        self.clerk.tell(move || shelf.drop_backup(session));
         self.words.values_mut().for_each(|words| words.retain(|of, _| *of > session));
         Ok(())
     }
@@ -407,10 +469,18 @@ impl Driver {
 
     fn say_certified(&self, place: usize, session: Option<u64>) -> io::Result<()> {
         let Some(session) = session else { return Ok(()) };
-        if let Some(Mark { certified: Some(certified), .. }) = self.shelf.mark(session)? {
+        if let Some(certified) = self.certified(session)? {
             self.links.say(place, &Talk::Certified(certified));
         }
         Ok(())
+    }
+
+    /// The proof of an ended session, if it is kept.
+    fn certified(&self, session: u64) -> io::Result<Option<Certified>> {
+        match self.recent.get(&session) {
+            Some(certified) => Ok(Some(certified.clone())),
+            None => Ok(self.shelf.mark(session)?.and_then(|mark| mark.certified)),
+        }
     }
 
     fn on_talk(&mut self, place: usize, talk: Talk) -> Result<(), Halt> {
@@ -456,8 +526,7 @@ impl Driver {
         if session >= self.sessions.current() || self.unconfirmed.contains_key(&session) {
             return Ok(());
         }
-        let certified = self.shelf.mark(session)?.and_then(|mark| mark.certified);
-        let Some(certified) = certified else {
+        let Some(certified) = self.certified(session)? else {
             let oldest = self.shelf.marks()?.first().map_or(self.sessions.current(), |mark| mark.checkpoint.session);
             self.links.say(place, &Talk::Gone { session, oldest });
             return Ok(());
@@ -558,6 +627,7 @@ impl Driver {
                 self.links.say_all(&Talk::Ended { checkpoint: mark.checkpoint, signature });
             }
         }
+        self.clerk.failed()?;
         self.catch_up()
     }
 }
@@ -582,12 +652,13 @@ mod tests {
         let config = Config { session_units: UNITS, peers, ..Config::new("driver", &members, folder.to_owned()) };
         let keys = super::super::members(&config, identity(0), Arc::new(book)).unwrap();
         let shelf = Shelf::open(folder).unwrap();
-        let (left, outbox) = shelf.outbox().unwrap();
+        let clerk = Clerk::new("driver").unwrap();
+        let (left, outbox) = shelf.outbox(clerk.clone()).unwrap();
         let sessions = Sessions::new(UNITS, members);
         let desk = Arc::new(Desk::new(AgentId(0), &sessions, left, outbox));
         let links = Arc::new(Links::new(keys.clone(), mpsc::channel(1).0));
         let (tray, tally) = (Arc::new(Tray::default()), Arc::new(Tally::default()));
-        Driver::new(config, keys, shelf, links, desk, tray, tally, (sessions, None)).unwrap()
+        Driver::new(config, keys, (shelf, clerk), links, desk, tray, tally, (sessions, None)).unwrap()
     }
 
     /// The n-th unit of an order: a batch of member n mod 4.
@@ -627,6 +698,7 @@ mod tests {
             assert_eq!((told(driver), driver.sessions.left()), (vec![10, 11, 12], UNITS - 13));
             driver.on_order(0, (13..u64::from(UNITS)).map(unit).collect()).unwrap();
             assert_eq!(driver.sessions.current(), 1);
+            driver.clerk.finish();
             let log = driver.shelf.mark(0).unwrap().unwrap().checkpoint.digest;
             let mut straight = driver.shelf.fetched(0, [0; 32]).unwrap();
             for (creator, parcel) in (0..u64::from(UNITS)).map(unit) {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::desk::Desk;
 use super::link::{Links, Outlet, unit_frame};
-use super::shelf::UnitWriter;
+use super::shelf::{Log, UnitWriter};
 use super::tray::Tray;
 use super::unit::{Blake3, Keys, Parcel, Seal};
 
@@ -33,6 +33,15 @@ pub(super) enum Report {
     Ordered(u64, Vec<Unit>),
     /// It ended.
     Over(u64),
+    /// The files of one that is to begin are there.
+    Files(u64, std::io::Result<Files>),
+}
+
+/// A session's files, open.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) backup: (Vec<u8>, UnitWriter),
+    pub(super) log: Log,
 }
 
 /// A session under way; ends when dropped.

@@ -4,7 +4,7 @@
 //!  SESSION.units   the broadcast's own backup of a session that is not certified yet, unit by unit
 //!  SESSION.log     what a session ordered: creator, length, parcel; and so on
 //!  SESSION.mark    what it came to, once it ended: checkpoint, admissions, signatures
-//!  outbox          own batches that may not have been ordered yet
+//!  outbox.0, .1    own batches that may not have been ordered yet; one is written, the other is empty or about to be
 //! ```
 //!
 //! Invariant: a record is either there whole or not at all. Each has its length and a hash before it, and is written at
@@ -12,13 +12,19 @@
 //! hears of it, and a batch in `outbox` before its number is known to anybody, so that a member that comes back says
 //! nothing that contradicts what it said.
 //!
+//! Only appending is done where it holds the order up: it goes to the page cache. What changes a file system (to make
+//! files, to remove them) may wait for a disk for seconds, so a [`Clerk`] does it on a thread of its own, in the order in
+//! which it was told. If the process dies before, a session that had ended is under way once more, and ends the same.
+//!
 //! Files survive the death of the process. A machine that loses power may lose what was written last; then the broadcast
 //! asks the other members for one's newest unit, which helps against contradictions but does not exclude them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll};
 
 use serde::{Deserialize, Serialize};
@@ -180,10 +186,8 @@ impl Shelf {
     }
 
     /// A session's log, empty.
-    pub(super) fn new_log(&self, session: u64, before: [u8; 32]) -> io::Result<Log> {
-        let path = self.path(session, "log");
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path)?;
-        Ok(Log { path, file, length: 0, digest: seed(before) })
+    pub(super) fn new_log(&self, session: u64) -> io::Result<Log> {
+        Log::new(self.path(session, "log"))
     }
 
     /// A piece of a log, and its length.
@@ -204,29 +208,30 @@ impl Shelf {
 
     /// Where a log of another member is put together.
     pub(super) fn fetched(&self, session: u64, before: [u8; 32]) -> io::Result<Log> {
-        let path = self.path(session, "fetched");
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path)?;
-        Ok(Log { path, file, length: 0, digest: seed(before) })
+        let mut log = Log::new(self.path(session, "fetched"))?;
+        log.follow(before);
+        Ok(log)
     }
 
-    /// Own batches that may not have been ordered, and where more go.
-    pub(super) fn outbox(&self) -> io::Result<(Vec<(u64, Vec<u8>)>, Outbox)> {
-        let (path, mut batches) = (self.folder.join("outbox"), Vec::new());
-        let whole = read_records(&path, |bytes| {
-            if let Some((number, batch)) = bytes.split_first_chunk() {
-                batches.push((u64::from_le_bytes(*number), batch.to_vec()));
-            }
-        })?;
-        let file = append_records(&path, whole)?;
-        Ok((batches, Outbox { path, file }))
+    /// Own batches that may not have been ordered, in order, and where more go.
+    pub(super) fn outbox(&self, clerk: Clerk) -> io::Result<(Vec<(u64, Vec<u8>)>, Outbox)> {
+        let mut batches = BTreeMap::new();
+        let mut files = Vec::new();
+        for name in ["outbox.0", "outbox.1"] {
+            let path = self.folder.join(name);
+            let whole = read_records(&path, |bytes| {
+                if let Some((number, batch)) = bytes.split_first_chunk() {
+                    batches.insert(u64::from_le_bytes(*number), batch.to_vec());
+                }
+            })?;
+            files.push((whole, append_records(&path, whole)?));
+        }
+        // Both may hold something, if it died in between; then both stay until the next change.
+        files.sort_by_key(|(whole, _)| *whole);
+        let [(whole, spare), (_, file)] = files.try_into().expect("two files");
+        let spare = Arc::new(Mutex::new((whole == 0).then_some(spare)));
+        Ok((batches.into_iter().collect(), Outbox { file, spare, clerk }))
     }
-}
-
-fn seed(before: [u8; 32]) -> blake3::Hasher {
-    let mut digest = blake3::Hasher::new();
-    digest.update(b"starling byzantine log 1");
-    digest.update(&before);
-    digest
 }
 
 /// Writes units as records, each when it is flushed. Writes go to the page cache, so they do not wait.
@@ -252,6 +257,53 @@ impl futures_util::io::AsyncWrite for UnitWriter {
     }
 }
 
+/// A thread for what may take long. What it is told is done in order, and is not waited for; after a failure nothing more
+/// is done, and [`Clerk::failed`] says why.
+#[derive(Debug, Clone)]
+pub(super) struct Clerk {
+    jobs: mpsc::Sender<Job>,
+    failed: Arc<Mutex<Option<io::Error>>>,
+}
+
+type Job = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+impl Clerk {
+    pub(super) fn new(name: &str) -> io::Result<Self> {
+        let (jobs, told) = mpsc::channel::<Job>();
+        let failed = Arc::new(Mutex::new(None));
+        let failure = Arc::clone(&failed);
+        std::thread::Builder::new().name(format!("{name} clerk")).spawn(move || {
+            for job in told {
+                if let Err(why) = job() {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { jobs, failed })
+    }
+
+    pub(super) fn tell(&self, job: impl FnOnce() -> io::Result<()> + Send + 'static) {
+        // It hears no more after a failure, which is told elsewhere.
+        let _ = self.jobs.send(Box::new(job));
+    }
+
+    /// Why it works no more.
+    pub(super) fn failed(&self) -> io::Result<()> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until all that it was told is done.
+    pub(super) fn finish(&self) {
+        let (done, wait) = mpsc::channel::<()>();
+        self.tell(move || {
+            drop(done);
+            Ok(())
+        });
+        let _ = wait.recv();
+    }
+}
+
 /// What a session orders, as bytes, and their digest.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -262,6 +314,18 @@ pub(super) struct Log {
 }
 
 impl Log {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path)?;
+        Ok(Self { path, file, length: 0, digest: blake3::Hasher::new() })
+    }
+
+    /// Begins, after a session with this digest.
+    pub(super) fn follow(&mut self, before: [u8; 32]) {
+        assert_eq!(self.length, 0, "a log begins once");
+        self.digest.update(b"starling byzantine log 1");
+        self.digest.update(&before);
+    }
+
     /// Adds a unit's parcel.
     pub(super) fn append(&mut self, creator: u32, parcel: &[u8]) -> io::Result<()> {
         let mut entry = Vec::with_capacity(8 + parcel.len());
@@ -347,8 +411,10 @@ impl LogReader {
 /// Own batches on disk.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    path: PathBuf,
     file: File,
+    /// The other file, once it is empty.
+    spare: Arc<Mutex<Option<File>>>,
+    clerk: Clerk,
 }
 
 impl Outbox {
@@ -363,11 +429,20 @@ impl Outbox {
         self.file.write_all(&Self::entry(number, batch))
     }
 
-    /// Keeps these only.
+    /// Keeps these only, unless the other file is not empty yet: then all stays as it is until the next time.
     pub(super) fn keep<'a>(&mut self, batches: impl Iterator<Item = (u64, &'a [u8])>) -> io::Result<()> {
-        let bytes: Vec<u8> = batches.flat_map(|(number, batch)| Self::entry(number, batch)).collect();
-        replace(&self.path, &bytes)?;
-        self.file = append_records(&self.path, bytes.len() as u64)?;
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut file) = spare else { return Ok(()) };
+        for (number, batch) in batches {
+            file.write_all(&Self::entry(number, batch))?;
+        }
+        let (mut old, spare) = (std::mem::replace(&mut self.file, file), Arc::clone(&self.spare));
+        self.clerk.tell(move || {
+            old.set_len(0)?;
+            old.seek(SeekFrom::Start(0))?;
+            *spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(old);
+            Ok(())
+        });
         Ok(())
     }
 }
@@ -428,15 +503,30 @@ mod tests {
     #[test]
     fn the_outbox_keeps_what_it_is_told_to() {
         let (_folder, shelf) = shelf();
-        let (none, mut outbox) = shelf.outbox().unwrap();
+        let clerk = Clerk::new("test").unwrap();
+        let (none, mut outbox) = shelf.outbox(clerk.clone()).unwrap();
         assert!(none.is_empty());
         for number in 0..5 {
             outbox.append(number, &[number as u8; 3]).unwrap();
         }
         outbox.keep([(3, &[3_u8; 3][..]), (4, &[4; 3])].into_iter()).unwrap();
         outbox.append(5, b"new").unwrap();
-        let (kept, _) = shelf.outbox().unwrap();
-        assert_eq!(kept, [(3, vec![3; 3]), (4, vec![4; 3]), (5, b"new".to_vec())]);
+        clerk.finish();
+        let after = [(3, vec![3; 3]), (4, vec![4; 3]), (5, b"new".to_vec())];
+        let (kept, mut outbox) = shelf.outbox(clerk.clone()).unwrap();
+        assert_eq!(kept, after);
+
+        // The clerk is held up, and dies before it emptied the old file: what both hold is there once.
+        let (go, wait) = mpsc::channel::<()>();
+        clerk.tell(move || wait.recv().map_err(io::Error::other));
+        outbox.keep([(5, &b"new"[..])].into_iter()).unwrap();
+        outbox.append(6, b"newer").unwrap();
+        outbox.keep(std::iter::empty()).unwrap();
+        drop(go);
+        let both = [&after[..], &[(6, b"newer".to_vec())]].concat();
+        assert_eq!(shelf.outbox(Clerk::new("next").unwrap()).unwrap().0, both);
+        clerk.finish();
+        assert!(clerk.failed().is_err() && clerk.failed().is_ok(), "told once");
     }
 
     #[test]
@@ -447,7 +537,8 @@ mod tests {
             full.append(entry, &vec![entry as u8; 30_000]).unwrap();
         }
         let digest = full.digest();
-        let mut own = shelf.new_log(1, [7; 32]).unwrap();
+        let mut own = shelf.new_log(1).unwrap();
+        own.follow([7; 32]);
         for entry in 0..3_u32 {
             own.append(entry, &vec![entry as u8; 30_000]).unwrap();
         }
@@ -468,7 +559,7 @@ mod tests {
         let mut short = shelf.fetched(1, [7; 32]).unwrap();
         short.append(0, &[0; 30_000]).unwrap();
         assert!(short.take_the_place_of(&mut own).unwrap().is_none(), "less than was seen");
-        assert_ne!(shelf.new_log(1, [8; 32]).unwrap().digest(), shelf.new_log(1, [7; 32]).unwrap().digest());
+        assert_ne!(shelf.fetched(1, [8; 32]).unwrap().digest(), shelf.fetched(1, [7; 32]).unwrap().digest());
     }
 
     #[test]
