@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use starling_swarm::byzantine::{BATCH_BYTES_MAX, BadBatch, ITEMS_MAX, Item, Sessions};
 use starling_swarm::id::AgentId;
 
-use super::shelf::Outbox;
+use super::shelf::{Numbered, Outbox};
 use super::unit::{self, PARCEL_BYTES_MAX, Parcel};
 
 /// Own batches that may wait to be ordered.
@@ -42,7 +42,7 @@ pub(super) struct Desk(Mutex<State>);
 
 impl Desk {
     /// With what was left when the member stopped.
-    pub(super) fn new(me: AgentId, sessions: &Sessions, left: Vec<(u64, Vec<u8>)>, outbox: Outbox) -> Self {
+    pub(super) fn new(me: AgentId, sessions: &Sessions, left: Numbered, outbox: Outbox) -> Self {
         let left = left.into_iter().filter(|(number, _)| !sessions.has(me, *number));
         let open: BTreeMap<u64, Own> =
             left.map(|(number, batch)| (number, Own { batch: batch.into(), placed: None })).collect();

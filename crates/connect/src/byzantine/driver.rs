@@ -170,7 +170,7 @@ impl Driver {
                 report = self.reported.recv() => match report.expect("it holds a sender itself") {
                     Report::Ordered(session, units) => self.on_order(session, units)?,
                     Report::Over(session) => self.on_over(session)?,
-                    Report::Files(session, files) => self.on_files(session, files?),
+                    Report::Files(session, files) => self.on_files(session, (*files)?),
                 },
                 Some(news) = heard.recv() => match news {
                     News::Up(place) => self.on_link(place)?,
@@ -220,7 +220,7 @@ impl Driver {
         let (shelf, reports) = (self.shelf.clone(), self.reports.clone());
         self.clerk.tell(move || {
             let files = || Ok(Files { backup: shelf.backup(session)?, log: shelf.new_log(session)? });
-            let _ = reports.send(Report::Files(session, files()));
+            let _ = reports.send(Report::Files(session, Box::new(files())));
             Ok(())
         });
     }
@@ -526,14 +526,22 @@ impl Driver {
         if session >= self.sessions.current() || self.unconfirmed.contains_key(&session) {
             return Ok(());
         }
-        let Some(certified) = self.certified(session)? else {
-            let oldest = self.shelf.marks()?.first().map_or(self.sessions.current(), |mark| mark.checkpoint.session);
-            self.links.say(place, &Talk::Gone { session, oldest });
-            return Ok(());
+        let certified = self.certified(session)?;
+        let piece = match self.shelf.piece(session, from, PIECE_BYTES) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            piece => piece.ok(),
         };
-        let (bytes, total) = self.shelf.piece(session, from, PIECE_BYTES)?;
-        let certified = (from == 0).then_some(certified);
-        self.links.say(place, &Talk::Piece { session, from, total, certified, bytes });
+        let talk = match certified.zip(piece) {
+            Some((certified, (bytes, total))) => {
+                let certified = (from == 0).then_some(certified);
+                Talk::Piece { session, from, total, certified, bytes }
+            }
+            None => {
+                let oldest = self.shelf.oldest()?.unwrap_or(self.sessions.current());
+                Talk::Gone { session, oldest }
+            }
+        };
+        self.links.say(place, &talk);
         Ok(())
     }
 

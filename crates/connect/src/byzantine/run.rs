@@ -34,7 +34,7 @@ pub(super) enum Report {
     /// It ended.
     Over(u64),
     /// The files of one that is to begin are there.
-    Files(u64, std::io::Result<Files>),
+    Files(u64, Box<std::io::Result<Files>>),
 }
 
 /// A session's files, open.

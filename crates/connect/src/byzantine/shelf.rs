@@ -47,6 +47,9 @@ pub(super) struct Mark {
     pub(super) certified: Option<Certified>,
 }
 
+/// Batches with their numbers.
+pub(super) type Numbered = Vec<(u64, Vec<u8>)>;
+
 /// A folder.
 #[derive(Debug, Clone)]
 pub(super) struct Shelf {
@@ -162,6 +165,11 @@ impl Shelf {
         Ok(marks)
     }
 
+    /// The oldest session that is kept.
+    pub(super) fn oldest(&self) -> io::Result<Option<u64>> {
+        Ok(self.sessions("mark")?.first().copied())
+    }
+
     pub(super) fn mark(&self, session: u64) -> io::Result<Option<Mark>> {
         match fs::read(self.path(session, "mark")) {
             Ok(bytes) => Ok(postcard::from_bytes(&bytes).ok()),
@@ -214,7 +222,7 @@ impl Shelf {
     }
 
     /// Own batches that may not have been ordered, in order, and where more go.
-    pub(super) fn outbox(&self, clerk: Clerk) -> io::Result<(Vec<(u64, Vec<u8>)>, Outbox)> {
+    pub(super) fn outbox(&self, clerk: Clerk) -> io::Result<(Numbered, Outbox)> {
         let mut batches = BTreeMap::new();
         let mut files = Vec::new();
         for name in ["outbox.0", "outbox.1"] {
@@ -574,6 +582,6 @@ mod tests {
         assert_eq!(shelf.marks().unwrap(), [8, 9, 10, 11].map(mark));
         assert_eq!((shelf.mark(9).unwrap(), shelf.mark(7).unwrap()), (Some(mark(9)), None));
         shelf.forget_before(10).unwrap();
-        assert_eq!(shelf.marks().unwrap(), [10, 11].map(mark));
+        assert_eq!((shelf.marks().unwrap(), shelf.oldest().unwrap()), ([10, 11].map(mark).to_vec(), Some(10)));
     }
 }
