@@ -304,7 +304,7 @@ impl Node {
                     let _ = opened.send(Err(why));
                     return Ok(());
                 }
-                let (files, begin) = ((shelf, clerk), (sessions, marks.last()));
+                let (files, begin) = ((shelf, clerk.clone()), (sessions, marks.last()));
                 let driver =
                     Driver::new(config, keys, files, links, Arc::clone(&desk), Arc::clone(&tray), tally, begin);
                 let mut driver = match driver.map_err(Error::io(format!("beginning a session in {folder}"))) {
@@ -321,6 +321,8 @@ impl Node {
                 }
             });
             desk.stop();
+            // Who opens the node again finds all as it was left.
+            clerk.finish();
             let why = end.map_or_else(|why| why.to_string(), |()| "it was told to".to_owned());
             tray.put(Event::Stopped(why));
         };
