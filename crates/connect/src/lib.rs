@@ -5,6 +5,8 @@
 //! [`socket`], [`rest`] and [`venue`] only move bytes. It takes no trading decision.
 
 pub mod backoff;
+#[cfg(feature = "byzantine")]
+pub mod byzantine;
 pub mod clock;
 pub mod dialect;
 pub mod failover;

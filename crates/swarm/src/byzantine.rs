@@ -2,8 +2,9 @@
 //!
 //! An [`AtomicBroadcast`] hands the same batches in the same order to all correct members while less than a third lie;
 //! how it does that (a DAG of signed units, elsewhere) is its own. This module makes the order useful: [`Sessions`]
-//! admits each batch once over all sessions with bounded memory, and [`execute`] runs a batch in parallel *waves*
-//! with the result of running it item by item.
+//! admits each batch once over all sessions with bounded memory, [`execute`] runs a batch in parallel *waves* with the
+//! result of running it item by item, and a [`Checkpoint`] that a quorum signed lets who missed a session take its
+//! batches from anybody.
 //!
 //! Invariant: everything here is a function of the ordered batches, so it is equal at all correct members. A wave holds
 //! no two items that conflict: both name a key, and one of them writes it. Items see the store as it was before their
@@ -12,6 +13,7 @@
 //!
 //! Not here: threads. Who has some implements [`Workers`].
 
+mod checkpoint;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::AgentId;
 use crate::identity::Transcript;
+pub use checkpoint::{BadCheckpoint, Certified, Checkpoint, quorum};
 pub use session::{Admission, Sessions};
 
 /// Items a batch may have.
 pub const ITEMS_MAX: usize = 4_096;
+/// Bytes a batch may have as it is ordered.
+pub const BATCH_BYTES_MAX: usize = 128 * 1024;
 /// Keys an item may name.
 pub const KEYS_MAX: usize = 64;
 /// Bytes an item may carry.
@@ -73,18 +78,25 @@ pub enum BadBatch {
     /// Too many items.
     #[error("a batch of {0} items is above {ITEMS_MAX}: send several")]
     Items(usize),
+    /// Too many bytes.
+    #[error("a batch of {0} bytes is above {BATCH_BYTES_MAX}: send several")]
+    Bytes(usize),
     /// The broadcast takes no more for now.
     #[error("{0} batches wait to be ordered: produce slower")]
     Full(usize),
+    /// It cannot be kept, or the broadcast has stopped.
+    #[error("the broadcast has stopped: see what it said last, and open it again")]
+    Stopped,
 }
 
 /// Gives the same batches in the same order to all correct members.
 pub trait AtomicBroadcast {
-    /// Hands a batch in. It comes back from [`Self::poll`] at every correct member, once or more.
+    /// Hands items in, to be ordered as one batch of this member, and returns the batch's number. It comes back from
+    /// [`Self::poll`] at every correct member, once.
     ///
     /// # Errors
     /// [`BadBatch`].
-    fn submit(&mut self, batch: Batch) -> Result<(), BadBatch>;
+    fn submit(&mut self, items: &[Item]) -> Result<u64, BadBatch>;
 
     /// The next batch of the common order, with the session that ordered it.
     fn poll(&mut self) -> Option<(u64, Batch)>;

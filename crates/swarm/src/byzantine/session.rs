@@ -1,12 +1,15 @@
 //! When a session of the broadcast ends, and that a batch counts once over all of them.
 //!
-//! A broadcast's memory grows with every round, so it runs in sessions of a fixed number of batches. Members end a
-//! session after the same batch, because they count the same order. A batch that was handed in but not ordered when its
-//! session ended is handed in again; so it may be ordered twice, and counts the first time.
+//! A broadcast's memory grows with every round, so it runs in sessions of a fixed number of *units*: what a member says in
+//! a round, with any number of batches, or none. Members end a session after the same unit, because they count the same
+//! order. A batch that was handed in but not ordered when its session ended is handed in again; so it may be ordered
+//! twice, and counts the first time.
 //!
 //! Invariant: what is remembered is at most [`Sessions::AHEAD_MAX`] numbers per origin, however long it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use crate::id::AgentId;
 
@@ -27,7 +30,7 @@ pub enum Admission {
     NotBegun,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     /// Everything below was carried out.
     floor: u64,
@@ -35,10 +38,12 @@ struct Seen {
 }
 
 /// The count of sessions and batches.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sessions {
     current: u64,
+    /// Units ordered in it.
     ordered: u32,
+    /// Units a session has.
     length: u32,
     seen: BTreeMap<AgentId, Seen>,
 }
@@ -47,7 +52,7 @@ impl Sessions {
     /// How far a batch may be ahead of the first missing one of its origin.
     pub const AHEAD_MAX: u64 = 1_024;
 
-    /// Of `members`, with `length` batches each (at least one).
+    /// Of `members`, with `length` units each (at least one).
     #[must_use]
     pub fn new(length: u32, members: impl IntoIterator<Item = AgentId>) -> Self {
         let seen = members.into_iter().map(|agent| (agent, Seen::default())).collect();
@@ -66,15 +71,38 @@ impl Sessions {
         self.seen.get(&origin).map(|seen| seen.floor)
     }
 
-    /// Takes the next batch of the order. Everything a session orders counts towards its end, also what is refused, so
-    /// that all members count alike.
+    /// True if the batch was carried out.
+    #[must_use]
+    pub fn has(&self, origin: AgentId, number: u64) -> bool {
+        self.seen.get(&origin).is_some_and(|seen| number < seen.floor || seen.above.contains(&number))
+    }
+
+    /// Units that the current session will order yet.
+    #[must_use]
+    pub const fn left(&self) -> u32 {
+        self.length - self.ordered
+    }
+
+    /// Counts a unit of the current session, after its batches were admitted: whatever was in it, also nothing, and also
+    /// what was refused, so that all members count alike. True if it was the session's last.
+    pub const fn count(&mut self) -> bool {
+        self.ordered += 1;
+        let last = self.ordered == self.length;
+        if last {
+            self.end();
+        }
+        last
+    }
+
+    /// Ends the current session, for who took its batches from another member.
+    pub const fn end(&mut self) {
+        (self.current, self.ordered) = (self.current + 1, 0);
+    }
+
+    /// Takes the next batch of the order.
     pub fn admit(&mut self, session: u64, origin: AgentId, number: u64) -> Admission {
         if session != self.current {
             return if session < self.current { Admission::Ended } else { Admission::NotBegun };
-        }
-        self.ordered += 1;
-        if self.ordered == self.length {
-            (self.current, self.ordered) = (self.current + 1, 0);
         }
         let Some(seen) = self.seen.get_mut(&origin) else { return Admission::Stranger };
         if number < seen.floor || seen.above.contains(&number) {
@@ -99,10 +127,16 @@ mod tests {
     const A: AgentId = AgentId(1);
 
     #[test]
-    fn a_session_ends_after_its_last_batch() {
+    fn a_session_ends_after_its_last_unit() {
         let mut sessions = Sessions::new(3, [A]);
-        assert_eq!([0, 1, 2].map(|n| sessions.admit(0, A, n)), [Admission::Execute; 3]);
-        assert_eq!(sessions.current(), 1);
+        let mut unit = |batches: &[u64]| {
+            let admitted: Vec<Admission> = batches.iter().map(|n| sessions.admit(0, A, *n)).collect();
+            (admitted, sessions.left(), sessions.count())
+        };
+        assert_eq!(unit(&[0, 1]), (vec![Admission::Execute; 2], 3, false));
+        assert_eq!(unit(&[]), (vec![], 2, false));
+        assert_eq!(unit(&[2]), (vec![Admission::Execute], 1, true));
+        assert_eq!((sessions.current(), sessions.left()), (1, 3));
         assert_eq!(sessions.admit(0, A, 3), Admission::Ended);
         assert_eq!(sessions.admit(2, A, 3), Admission::NotBegun);
         assert_eq!(sessions.next_of(A), Some(3), "the refused one is handed in again");
@@ -116,7 +150,10 @@ mod tests {
         assert_eq!(sessions.admit(0, A, Sessions::AHEAD_MAX), Admission::Ahead);
         assert_eq!(sessions.admit(0, A, Sessions::AHEAD_MAX - 1), Admission::Execute);
         assert_eq!(sessions.admit(0, A, Sessions::AHEAD_MAX - 1), Admission::Again);
-        assert_eq!((sessions.current(), sessions.next_of(AgentId(9))), (1, None));
+        assert_eq!((sessions.current(), sessions.next_of(AgentId(9))), (0, None));
+        assert!(sessions.has(A, Sessions::AHEAD_MAX - 1) && !sessions.has(A, 0) && !sessions.has(AgentId(9), 0));
+        sessions.end();
+        assert_eq!(sessions.admit(0, A, 0), Admission::Ended);
     }
 
     proptest! {
@@ -127,7 +164,9 @@ mod tests {
             let mut executed = BTreeSet::new();
             for number in numbers {
                 let session = sessions.current();
+                prop_assert_eq!(sessions.has(A, number), executed.contains(&number));
                 let fresh = sessions.admit(session, A, number) == Admission::Execute;
+                sessions.count();
                 prop_assert_eq!(fresh, executed.insert(number));
                 let seen = &sessions.seen[&A];
                 prop_assert!(seen.above.len() as u64 <= Sessions::AHEAD_MAX);

@@ -1,0 +1,747 @@
+//! What a member does: sessions one after the other, checkpoints, and help for who was away.
+//!
+//! Invariant: everything it tells its agent, logs and signs is a function of the ordered units alone, so it is equal at
+//! all correct members. If a quorum signs something else it stops: more lie than were planned for, or its disk does.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use starling_swarm::byzantine::{
+    Admission, BATCH_BYTES_MAX, Batch, Certified, Checkpoint, ITEMS_MAX, Sessions, quorum,
+};
+use starling_swarm::consensus::statement::Consent;
+use starling_swarm::id::AgentId;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::desk::Desk;
+use super::link::{Links, News, Talk};
+use super::run::{Files, Parts, Report, Run, Unit};
+use super::shelf::{Clerk, Log, Mark, Shelf, UnitWriter};
+use super::tray::Tray;
+use super::unit::{self, Keys, PARCEL_BYTES_MAX, Parcel};
+use super::{Config, Event, OVERLAP_ROUNDS, SWITCH_ROUNDS, Tally};
+
+/// How often it looks what is due.
+const TICK: Duration = Duration::from_millis(20);
+/// How often an end is said again that no quorum has confirmed.
+const SAY_AGAIN: Duration = Duration::from_millis(200);
+/// How long it tries to end a session by itself, once a quorum has ended it.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long a member may take to answer with a piece of a log.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Bytes of a piece of a log.
+const PIECE_BYTES: usize = 256 << 10;
+/// Checkpoints of one member that are kept while a quorum is not there.
+const WORDS_MAX: usize = 8;
+/// Proofs of ends that are kept at hand.
+const RECENT_MAX: usize = 16;
+/// How often a session may end without having been told to.
+const RESTARTS_MAX: u32 = 64;
+
+/// Why a member stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Halt {
+    #[error("its files: {0}; see to the disk and open the node again")]
+    Io(#[from] io::Error),
+    #[error(
+        "a quorum ended session {0} with another digest than this member: a third or more lie, or its files were changed"
+    )]
+    Split(u64),
+    #[error("session {0} ended by itself {RESTARTS_MAX} times: see the messages of target AlephBFT")]
+    Broken(u64),
+}
+
+/// A log on its way from another member.
+struct Fetch {
+    session: u64,
+    from: usize,
+    log: Log,
+    proof: Option<Certified>,
+    asked: Instant,
+}
+
+/// See the module.
+pub(super) struct Driver {
+    config: Config,
+    keys: Keys,
+    shelf: Shelf,
+    clerk: Clerk,
+    links: Arc<Links>,
+    desk: Arc<Desk>,
+    tray: Arc<Tray>,
+    tally: Arc<Tally>,
+    sessions: Sessions,
+    /// Of the session before the current one.
+    before: [u8; 32],
+    log: Log,
+    /// The next session's, while that is begun early; none while the clerk opens it.
+    next: Option<(u64, Option<Log>)>,
+    /// Proofs of the latest ends, which may not be on disk yet.
+    recent: BTreeMap<u64, Certified>,
+    runs: BTreeMap<u64, Run>,
+    restarts: BTreeMap<u64, u32>,
+    /// Units of the current session that come a second time, since it was begun again.
+    skip: usize,
+    reports: mpsc::UnboundedSender<Report>,
+    reported: mpsc::UnboundedReceiver<Report>,
+    /// Units of sessions whose turn has not come.
+    ahead: BTreeMap<u64, Vec<Unit>>,
+    /// Members' words about ends that no quorum has confirmed yet.
+    words: BTreeMap<AgentId, BTreeMap<u64, (Checkpoint, Consent)>>,
+    /// Own ends that no quorum has confirmed yet.
+    unconfirmed: BTreeMap<u64, Mark>,
+    said: Instant,
+    /// The highest session that a quorum has ended and this member has not, and since when it knows.
+    behind: Option<(u64, Instant)>,
+    fetch: Option<Fetch>,
+    /// Members that do not have the log of the current session any more, and the oldest they have.
+    gone: BTreeMap<usize, u64>,
+    stranded: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        config: Config,
+        keys: Keys,
+        (shelf, clerk): (Shelf, Clerk),
+        links: Arc<Links>,
+        desk: Arc<Desk>,
+        tray: Arc<Tray>,
+        tally: Arc<Tally>,
+        (sessions, last): (Sessions, Option<&Mark>),
+    ) -> io::Result<Self> {
+        let before = last.map_or([0; 32], |mark| mark.checkpoint.digest);
+        let mut log = shelf.new_log(sessions.current())?;
+        log.follow(before);
+        let (reports, reported) = mpsc::unbounded_channel();
+        Ok(Self {
+            config,
+            keys,
+            shelf,
+            clerk,
+            links,
+            desk,
+            tray,
+            tally,
+            sessions,
+            before,
+            log,
+            next: None,
+            recent: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            restarts: BTreeMap::new(),
+            skip: 0,
+            reports,
+            reported,
+            ahead: BTreeMap::new(),
+            words: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            said: Instant::now(),
+            behind: None,
+            fetch: None,
+            gone: BTreeMap::new(),
+            stranded: false,
+        })
+    }
+
+    /// Goes on where `marks` end, for ever.
+    pub(super) async fn drive(&mut self, marks: Vec<Mark>, mut heard: mpsc::Receiver<News>) -> Result<(), Halt> {
+        self.tell_again(&marks).await?;
+        let current = self.sessions.current();
+        for mark in marks {
+            if mark.certified.is_some() {
+                // It may have died before it did so.
+                self.shelf.drop_backup(mark.checkpoint.session)?;
+                continue;
+            }
+            // The others may need this member to end it.
+            self.begin(mark.checkpoint.session)?;
+            self.stand_by(mark);
+        }
+        self.begin(current)?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                report = self.reported.recv() => match report.expect("it holds a sender itself") {
+                    Report::Ordered(session, units) => self.on_order(session, units)?,
+                    Report::Over(session) => self.on_over(session)?,
+                    Report::Files(session, files) => self.on_files(session, (*files)?),
+                },
+                Some(news) = heard.recv() => match news {
+                    News::Up(place) => self.on_link(place)?,
+                    News::Said(place, talk) => self.on_talk(place, talk)?,
+                },
+                _ = tick.tick() => self.on_time()?,
+            }
+        }
+    }
+
+    /// Tells the agent the batches of ended sessions that it wants to be told again.
+    async fn tell_again(&mut self, marks: &[Mark]) -> io::Result<()> {
+        let from = self.config.from;
+        let first = Sessions::new(self.config.session_units, self.keys.members.iter().copied());
+        let now = std::mem::replace(&mut self.sessions, first);
+        for mark in marks {
+            if mark.checkpoint.session >= from {
+                let mut log = self.shelf.read_log(mark.checkpoint.session)?;
+                while let Some((creator, parcel)) = log.next()? {
+                    self.tray.room().await;
+                    self.admit(creator, &parcel);
+                }
+                self.tray.put(Event::Ended(mark.checkpoint));
+            }
+            self.sessions = mark.sessions.clone();
+        }
+        self.sessions = now;
+        Ok(())
+    }
+
+    /// Begins a session now.
+    fn begin(&mut self, session: u64) -> io::Result<()> {
+        if !self.runs.contains_key(&session) {
+            let backup = self.shelf.backup(session)?;
+            self.begin_with(session, backup);
+        }
+        Ok(())
+    }
+
+    /// Begins the session after the current one as soon as its files are open.
+    fn begin_next(&mut self) {
+        let session = self.sessions.current() + 1;
+        if self.next.as_ref().is_some_and(|(next, _)| *next == session) {
+            return;
+        }
+        self.next = Some((session, None));
+        let (shelf, reports) = (self.shelf.clone(), self.reports.clone());
+        self.clerk.tell(move || {
+            let files = || Ok(Files { backup: shelf.backup(session)?, log: shelf.new_log(session)? });
+            let _ = reports.send(Report::Files(session, Box::new(files())));
+            Ok(())
+        });
+    }
+
+    fn on_files(&mut self, session: u64, files: Files) {
+        // It has begun without them if the disk was slower than the session.
+        if let Some((next, log @ None)) = &mut self.next
+            && *next == session
+        {
+            *log = Some(files.log);
+            if !self.runs.contains_key(&session) {
+                self.begin_with(session, files.backup);
+            }
+        }
+    }
+
+    fn begin_with(&mut self, session: u64, backup: (Vec<u8>, UnitWriter)) {
+        let run = Run::begin(Parts {
+            session,
+            keys: self.keys.clone(),
+            pace: self.config.pace,
+            units: self.config.session_units,
+            links: Arc::clone(&self.links),
+            desk: Arc::clone(&self.desk),
+            tray: Arc::clone(&self.tray),
+            reports: self.reports.clone(),
+            backup,
+        });
+        self.runs.insert(session, run);
+    }
+
+    /// A session ended that was not told to: a task of it died. It is begun again, from its backup.
+    fn on_over(&mut self, session: u64) -> Result<(), Halt> {
+        if self.runs.remove(&session).is_none() {
+            return Ok(());
+        }
+        Tally::add(&self.tally.restarts);
+        let restarts = self.restarts.entry(session).or_default();
+        *restarts += 1;
+        if *restarts > RESTARTS_MAX {
+            return Err(Halt::Broken(session));
+        }
+        // What it ordered is ordered again, from its first unit.
+        self.ahead.remove(&session);
+        if session == self.sessions.current() {
+            self.skip = (self.config.session_units - self.sessions.left()) as usize;
+        }
+        Ok(self.begin(session)?)
+    }
+
+    fn on_order(&mut self, session: u64, mut units: Vec<Unit>) -> Result<(), Halt> {
+        let current = self.sessions.current();
+        if session == current {
+            let again = self.skip.min(units.len());
+            self.skip -= again;
+            units.drain(..again);
+            self.take(units)?;
+        } else if session > current {
+            let ahead = self.ahead.entry(session).or_default();
+            // What a session orders after its last unit does not count.
+            let room = self.config.session_units as usize - ahead.len();
+            ahead.extend(units.into_iter().take(room));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, units: Vec<Unit>) -> Result<(), Halt> {
+        let mut units = units;
+        loop {
+            let session = self.sessions.current();
+            for (creator, parcel) in units {
+                Tally::add(&self.tally.units);
+                if let Some(Parcel(parcel)) = parcel {
+                    self.log.append(creator, &parcel)?;
+                    self.admit(creator, &parcel);
+                }
+                if self.sessions.count() {
+                    self.end(None)?;
+                    break;
+                }
+            }
+            let current = self.sessions.current();
+            if session == current {
+                break;
+            }
+            units = self.ahead.remove(&current).unwrap_or_default();
+        }
+        self.look_ahead();
+        Ok(())
+    }
+
+    /// Begins the next session in time, and lets it take new batches a little before its turn.
+    fn look_ahead(&mut self) {
+        let rounds = self.sessions.left() / u32::try_from(self.keys.members.len()).expect("checked");
+        if rounds <= OVERLAP_ROUNDS {
+            self.begin_next();
+        }
+        if rounds <= SWITCH_ROUNDS {
+            self.desk.feed(self.sessions.current() + 1);
+        }
+    }
+
+    /// Takes a unit's batches.
+    fn admit(&mut self, creator: u32, parcel: &[u8]) {
+        let Some(&origin) = self.keys.members.get(creator as usize) else { return };
+        let session = self.sessions.current();
+        for (number, bytes) in unit::batches(parcel) {
+            let admission = self.sessions.admit(session, origin, number);
+            let done = matches!(admission, Admission::Execute | Admission::Again);
+            if done && origin == self.keys.identity.agent() {
+                self.desk.ordered(number);
+            }
+            match admission {
+                Admission::Execute => {
+                    let items = if bytes.len() <= BATCH_BYTES_MAX { unit::unpack(bytes) } else { None };
+                    match items.filter(|items| items.len() <= ITEMS_MAX) {
+                        Some(items) => {
+                            Tally::add(&self.tally.batches);
+                            self.tray.put(Event::Batch { session, batch: Batch { origin, number, items } });
+                        }
+                        None => Tally::add(&self.tally.refused),
+                    }
+                }
+                Admission::Again => Tally::add(&self.tally.again),
+                _ => Tally::add(&self.tally.refused),
+            }
+        }
+    }
+
+    /// The current session has ended, just now or by another's log.
+    fn end(&mut self, certified: Option<Certified>) -> Result<(), Halt> {
+        let current = self.sessions.current();
+        let (session, digest) = (current - 1, self.log.digest());
+        let checkpoint = Checkpoint { broadcast: self.keys.broadcast, session, digest };
+        let mark = Mark { checkpoint, sessions: self.sessions.clone(), certified: None };
+        self.write_mark(mark.clone());
+        self.desk.ended(session)?;
+        self.before = digest;
+        let log = self.next.take().filter(|(next, _)| *next == current).and_then(|(_, log)| log);
+        self.log = match log {
+            Some(log) => log,
+            None => {
+                // The clerk may be about to open it.
+                self.clerk.finish();
+                self.shelf.new_log(current)?
+            }
+        };
+        self.log.follow(digest);
+        self.gone.clear();
+        (self.fetch, self.skip) = (None, 0);
+        self.restarts.remove(&session);
+        if self.behind.is_some_and(|(behind, _)| behind < current) {
+            self.behind = None;
+        }
+        self.tally.session.store(current, Ordering::Relaxed);
+        self.tray.put(Event::Ended(checkpoint));
+        self.begin(current)?;
+        self.stand_by(mark);
+        match certified {
+            Some(certified) => self.confirm(certified)?,
+            None => self.count_words(session)?,
+        }
+        let (shelf, oldest) = (self.shelf.clone(), current.saturating_sub(self.config.archive));
+        self.clerk.tell(move || shelf.forget_before(oldest));
+        Ok(())
+    }
+
+    fn write_mark(&self, mark: Mark) {
+        let shelf = self.shelf.clone();
+        self.clerk.tell(move || shelf.write_mark(&mark));
+    }
+
+    /// Says how a session ended, until a quorum says the same.
+    fn stand_by(&mut self, mark: Mark) {
+        let (checkpoint, me) = (mark.checkpoint, self.keys.identity.agent());
+        let signature = checkpoint.sign(&self.keys.identity);
+        self.links.say_all(&Talk::Ended { checkpoint, signature: signature.clone() });
+        self.hear(checkpoint, Consent { agent: me, signature });
+        self.unconfirmed.insert(checkpoint.session, mark);
+    }
+
+    fn hear(&mut self, checkpoint: Checkpoint, word: Consent) {
+        let words = self.words.entry(word.agent).or_default();
+        words.insert(checkpoint.session, (checkpoint, word));
+        if words.len() > WORDS_MAX {
+            // The oldest: with a quorum for a later one it is of no use.
+            words.pop_first();
+        }
+    }
+
+    /// Looks whether a quorum has ended a session.
+    fn count_words(&mut self, session: u64) -> Result<(), Halt> {
+        let mut by_end: BTreeMap<Checkpoint, Vec<Consent>> = BTreeMap::new();
+        for (checkpoint, word) in self.words.values().filter_map(|words| words.get(&session)) {
+            by_end.entry(*checkpoint).or_default().push(word.clone());
+        }
+        let need = quorum(self.keys.members.len());
+        match by_end.into_iter().find(|(_, words)| words.len() >= need) {
+            Some((checkpoint, consents)) => self.confirm(Certified { checkpoint, consents }),
+            None => Ok(()),
+        }
+    }
+
+    /// A quorum has ended a session.
+    fn confirm(&mut self, certified: Certified) -> Result<(), Halt> {
+        let session = certified.checkpoint.session;
+        if session >= self.sessions.current() {
+            let highest = self.behind.is_none_or(|(behind, _)| session > behind);
+            if highest {
+                let since = self.behind.map_or_else(Instant::now, |(_, since)| since);
+                self.behind = Some((session, since));
+            }
+            return Ok(());
+        }
+        let Some(mut mark) = self.unconfirmed.remove(&session) else { return Ok(()) };
+        if mark.checkpoint != certified.checkpoint {
+            return Err(Halt::Split(session));
+        }
+        self.recent.insert(session, certified.clone());
+        while self.recent.len() > RECENT_MAX {
+            self.recent.pop_first();
+        }
+        mark.certified = Some(certified);
+        self.write_mark(mark);
+        self.runs.remove(&session);
+        self.links.close_route(session);
+        let shelf = self.shelf.clone();
+        self.clerk.tell(move || shelf.drop_backup(session));
+        self.words.values_mut().for_each(|words| words.retain(|of, _| *of > session));
+        Ok(())
+    }
+
+    /// A link stands: says how far one is.
+    fn on_link(&mut self, place: usize) -> io::Result<()> {
+        for mark in self.unconfirmed.values() {
+            let signature = mark.checkpoint.sign(&self.keys.identity);
+            self.links.say(place, &Talk::Ended { checkpoint: mark.checkpoint, signature });
+        }
+        self.say_certified(place, self.confirmed())
+    }
+
+    /// The last session that a quorum has ended, as far as this member knows, and all before it.
+    fn confirmed(&self) -> Option<u64> {
+        self.unconfirmed.keys().next().copied().unwrap_or(self.sessions.current()).checked_sub(1)
+    }
+
+    fn say_certified(&self, place: usize, session: Option<u64>) -> io::Result<()> {
+        let Some(session) = session else { return Ok(()) };
+        if let Some(certified) = self.certified(session)? {
+            self.links.say(place, &Talk::Certified(certified));
+        }
+        Ok(())
+    }
+
+    /// The proof of an ended session, if it is kept.
+    fn certified(&self, session: u64) -> io::Result<Option<Certified>> {
+        match self.recent.get(&session) {
+            Some(certified) => Ok(Some(certified.clone())),
+            None => Ok(self.shelf.mark(session)?.and_then(|mark| mark.certified)),
+        }
+    }
+
+    fn on_talk(&mut self, place: usize, talk: Talk) -> Result<(), Halt> {
+        match talk {
+            Talk::Ended { checkpoint, signature } => {
+                let agent = self.keys.members[place];
+                let session = checkpoint.session;
+                let ours = checkpoint.broadcast == self.keys.broadcast;
+                if !ours || checkpoint.verify(&self.keys.book, agent, &signature).is_err() {
+                    return Ok(());
+                }
+                if session < self.sessions.current() && !self.unconfirmed.contains_key(&session) {
+                    // It lags.
+                    self.say_certified(place, Some(session))?;
+                    return Ok(self.say_certified(place, self.confirmed().filter(|latest| *latest > session))?);
+                }
+                self.hear(checkpoint, Consent { agent, signature });
+                self.count_words(session)?;
+            }
+            Talk::Certified(certified) => {
+                let new = certified.checkpoint.session >= self.sessions.current()
+                    || self.unconfirmed.contains_key(&certified.checkpoint.session);
+                if new && self.holds(&certified) {
+                    self.confirm(certified)?;
+                }
+            }
+            Talk::Ask { session, from } => self.answer(place, session, from)?,
+            Talk::Piece { session, from, total, certified, bytes } => {
+                self.on_piece(place, (session, from, total), certified, &bytes)?;
+            }
+            Talk::Gone { session, oldest } => self.on_gone(place, session, oldest)?,
+        }
+        Ok(())
+    }
+
+    fn holds(&self, certified: &Certified) -> bool {
+        certified.checkpoint.broadcast == self.keys.broadcast
+            && certified.verify(&self.keys.book, &self.keys.members).is_ok()
+    }
+
+    /// A member wants a piece of a log.
+    fn answer(&self, place: usize, session: u64, from: u64) -> io::Result<()> {
+        if session >= self.sessions.current() || self.unconfirmed.contains_key(&session) {
+            return Ok(());
+        }
+        let certified = self.certified(session)?;
+        let piece = match self.shelf.piece(session, from, PIECE_BYTES) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            piece => piece.ok(),
+        };
+        let talk = match certified.zip(piece) {
+            Some((certified, (bytes, total))) => {
+                let certified = (from == 0).then_some(certified);
+                Talk::Piece { session, from, total, certified, bytes }
+            }
+            None => {
+                let oldest = self.shelf.oldest()?.unwrap_or(self.sessions.current());
+                Talk::Gone { session, oldest }
+            }
+        };
+        self.links.say(place, &talk);
+        Ok(())
+    }
+
+    /// Asks a member for the log of the current session; the one after `last`, if one was asked before.
+    fn ask(&mut self, last: Option<usize>) -> io::Result<()> {
+        let (members, session) = (self.keys.members.len(), self.sessions.current());
+        let me = self.keys.place(self.keys.identity.agent()).expect("a member");
+        let from = (1..=members).map(|step| (last.unwrap_or(me) + step) % members).find(|place| *place != me);
+        let Some(from) = from else { return Ok(()) };
+        let log = self.shelf.fetched(session, self.before)?;
+        self.fetch = Some(Fetch { session, from, log, proof: None, asked: Instant::now() });
+        self.links.say(from, &Talk::Ask { session, from: 0 });
+        Ok(())
+    }
+
+    fn on_piece(
+        &mut self,
+        place: usize,
+        (session, from, total): (u64, u64, u64),
+        certified: Option<Certified>,
+        bytes: &[u8],
+    ) -> Result<(), Halt> {
+        let asked = |fetch: &Fetch| (fetch.session, fetch.from, fetch.log.len()) == (session, place, from);
+        let Some(mut fetch) = self.fetch.take_if(|fetch| asked(fetch)) else { return Ok(()) };
+        if from == 0 {
+            let right = |certified: &Certified| certified.checkpoint.session == session && self.holds(certified);
+            fetch.proof = certified.filter(right);
+        }
+        let most = u64::from(self.config.session_units) * (PARCEL_BYTES_MAX as u64 + 8);
+        let ends = from + bytes.len() as u64;
+        let Some(proof) = fetch.proof.clone().filter(|_| ends <= total && total <= most) else {
+            return Ok(self.ask(Some(place))?);
+        };
+        fetch.log.append_bytes(bytes)?;
+        if ends < total {
+            if bytes.is_empty() {
+                return Ok(self.ask(Some(place))?);
+            }
+            self.links.say(place, &Talk::Ask { session, from: ends });
+            self.fetch = Some(Fetch { asked: Instant::now(), ..fetch });
+            return Ok(());
+        }
+        if fetch.log.digest() != proof.checkpoint.digest {
+            return Ok(self.ask(Some(place))?);
+        }
+        let Some(mut rest) = fetch.log.take_the_place_of(&mut self.log)? else { return Err(Halt::Split(session)) };
+        while let Some((creator, parcel)) = rest.next()? {
+            self.admit(creator, &parcel);
+        }
+        Tally::add(&self.tally.fetched);
+        self.sessions.end();
+        self.end(Some(proof))?;
+        let ahead = self.ahead.remove(&self.sessions.current()).unwrap_or_default();
+        self.take(ahead)?;
+        self.catch_up()
+    }
+
+    fn on_gone(&mut self, place: usize, session: u64, oldest: u64) -> Result<(), Halt> {
+        let current = self.sessions.current();
+        let Some(fetch) = self.fetch.take_if(|fetch| (fetch.session, fetch.from) == (session, place)) else {
+            return Ok(());
+        };
+        self.gone.insert(place, oldest);
+        // One of so many does not lie.
+        let faults = (self.keys.members.len() - 1) / 3;
+        if self.gone.len() > faults && !self.stranded {
+            self.stranded = true;
+            let oldest = self.gone.values().copied().min().unwrap_or(oldest);
+            self.tray.put(Event::Stranded { session: current, oldest });
+        }
+        Ok(self.ask(Some(fetch.from))?)
+    }
+
+    /// Takes the current session from another, if a quorum has ended it and waiting for its end is of no use.
+    fn catch_up(&mut self) -> Result<(), Halt> {
+        let Some((behind, since)) = self.behind else { return Ok(()) };
+        let last = match &self.fetch {
+            Some(fetch) if fetch.asked.elapsed() < ANSWER => return Ok(()),
+            Some(fetch) => Some(fetch.from),
+            None if behind > self.sessions.current() || since.elapsed() > GRACE => None,
+            None => return Ok(()),
+        };
+        Ok(self.ask(last)?)
+    }
+
+    fn on_time(&mut self) -> Result<(), Halt> {
+        if self.said.elapsed() > SAY_AGAIN {
+            self.said = Instant::now();
+            for mark in self.unconfirmed.values() {
+                let signature = mark.checkpoint.sign(&self.keys.identity);
+                self.links.say_all(&Talk::Ended { checkpoint: mark.checkpoint, signature });
+            }
+        }
+        self.clerk.failed()?;
+        self.catch_up()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use starling_swarm::byzantine::Item;
+    use starling_swarm::identity::{Identity, KeyBook};
+
+    use super::*;
+
+    const UNITS: u32 = 400;
+
+    fn driver(folder: &std::path::Path) -> Driver {
+        let identity = |agent: u32| Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
+        let mut book = KeyBook::new();
+        (0..4).for_each(|agent| book.insert(AgentId(agent), &identity(agent).public()).unwrap());
+        let members: Vec<AgentId> = (0..4).map(AgentId).collect();
+        let peers = BTreeMap::new();
+        let config = Config { session_units: UNITS, peers, ..Config::new("driver", &members, folder.to_owned()) };
+        let keys = super::super::members(&config, identity(0), Arc::new(book)).unwrap();
+        let shelf = Shelf::open(folder).unwrap();
+        let clerk = Clerk::new("driver").unwrap();
+        let (left, outbox) = shelf.outbox(clerk.clone()).unwrap();
+        let sessions = Sessions::new(UNITS, members);
+        let desk = Arc::new(Desk::new(AgentId(0), &sessions, left, outbox));
+        let links = Arc::new(Links::new(keys.clone(), mpsc::channel(1).0));
+        let (tray, tally) = (Arc::new(Tray::default()), Arc::new(Tally::default()));
+        Driver::new(config, keys, (shelf, clerk), links, desk, tray, tally, (sessions, None)).unwrap()
+    }
+
+    /// The n-th unit of an order: a batch of member n mod 4.
+    fn unit(n: u64) -> Unit {
+        let items = [Item { reads: Vec::new(), writes: Vec::new(), payload: n.to_le_bytes().to_vec() }];
+        let mut parcel = Vec::new();
+        unit::put(&mut parcel, n / 4, &unit::pack(&items));
+        ((n % 4) as u32, Some(Parcel(parcel.into())))
+    }
+
+    fn told(driver: &Driver) -> Vec<u64> {
+        let payload = |event| match event {
+            Event::Batch { batch, .. } => u64::from_le_bytes(batch.items[0].payload[..].try_into().unwrap()),
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| driver.tray.next(Duration::ZERO)).map(payload).collect()
+    }
+
+    fn in_a_runtime(test: impl FnOnce(&mut Driver)) {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { test(&mut driver(folder.path())) });
+    }
+
+    /// A session that dies is ordered again from its first unit: what was told is not told again, and what comes of the
+    /// next session meanwhile is not counted twice either.
+    #[test]
+    fn a_session_that_is_begun_again_goes_on_where_it_was() {
+        in_a_runtime(|driver| {
+            driver.begin(0).unwrap();
+            driver.on_order(0, (0..10).map(unit).collect()).unwrap();
+            driver.on_order(1, (400..405).map(unit).collect()).unwrap();
+            assert_eq!(told(driver), (0..10).collect::<Vec<u64>>());
+            driver.on_over(0).unwrap();
+            driver.on_order(0, (0..6).map(unit).collect()).unwrap();
+            driver.on_order(0, (6..13).map(unit).collect()).unwrap();
+            assert_eq!((told(driver), driver.sessions.left()), (vec![10, 11, 12], UNITS - 13));
+            driver.on_order(0, (13..u64::from(UNITS)).map(unit).collect()).unwrap();
+            assert_eq!(driver.sessions.current(), 1);
+            driver.clerk.finish();
+            let log = driver.shelf.mark(0).unwrap().unwrap().checkpoint.digest;
+            let mut straight = driver.shelf.fetched(0, [0; 32]).unwrap();
+            for (creator, parcel) in (0..u64::from(UNITS)).map(unit) {
+                straight.append(creator, &parcel.unwrap().0).unwrap();
+            }
+            assert_eq!(log, straight.digest(), "the log is that of an order without an accident");
+            assert_eq!(driver.sessions.left(), UNITS - 5, "units that came ahead of their session count now");
+        });
+    }
+
+    #[test]
+    fn it_gives_up_on_a_session_that_always_dies() {
+        in_a_runtime(|driver| {
+            driver.begin(0).unwrap();
+            for _ in 0..RESTARTS_MAX {
+                driver.on_over(0).unwrap();
+            }
+            assert!(matches!(driver.on_over(0), Err(Halt::Broken(0))));
+            driver.on_over(7).unwrap();
+        });
+    }
+
+    /// Three others sign another end than this member has seen.
+    #[test]
+    fn it_stops_if_a_quorum_saw_something_else() {
+        in_a_runtime(|driver| {
+            driver.on_order(0, (0..u64::from(UNITS)).map(unit).collect()).unwrap();
+            let mut checkpoint = driver.unconfirmed[&0].checkpoint;
+            checkpoint.digest[0] ^= 1;
+            let mut say = |agent: u32| {
+                let identity = starling_swarm::identity::Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
+                driver.on_talk(agent as usize, Talk::Ended { checkpoint, signature: checkpoint.sign(&identity) })
+            };
+            assert!(say(1).is_ok() && say(1).is_ok() && say(2).is_ok());
+            assert!(matches!(say(3), Err(Halt::Split(0))));
+        });
+    }
+}
