@@ -17,6 +17,7 @@ use criterion::Criterion;
 use starling_core::time::{DAY, MILLISECOND, SECOND};
 use starling_core::{Bar, Event as Input, Price, Qty, UnixNanos};
 use starling_lab::config::Config as Run;
+use starling_lab::swarm::conference::Conference as _;
 use starling_lab::swarm::delegate::Charter;
 use starling_lab::swarm::hall::Hall;
 use starling_swarm::component::{Component, Outbox, Priority, To};
