@@ -29,6 +29,12 @@ use crate::dialect::Dialect;
 /// What a path of streams asks for at once: names of streams, and whether they come wrapped.
 pub(super) type Opening = (Vec<String>, bool);
 
+/// Finds the stream of a recorded message, and the message as it is streamed.
+pub(super) type NameStream = fn(&[u8], &mut Names) -> Option<(u32, Bytes)>;
+
+/// Gives a message the connection's own number; none where it stays as it is.
+pub(super) type Renumber = fn(&[u8], &mut Seat) -> Option<Vec<u8>>;
+
 /// How a stream begins for who subscribes in the middle of the tape.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Standing {
@@ -90,7 +96,7 @@ pub struct Profile {
     /// Reads a path of streams.
     pub(super) open: fn(&Self, path: &str, query: &str) -> Option<Opening>,
     /// The number of the stream a recorded message belongs to, and the message as it is streamed.
-    pub(super) stream: fn(&[u8], &mut Names) -> Option<(u32, Bytes)>,
+    pub(super) stream: NameStream,
     /// What channels of other ages or paces are called, so that the one that was recorded serves who asks for the other.
     pub(super) key: fn(&str) -> &str,
     /// What it says by itself after opening.
@@ -104,7 +110,7 @@ pub struct Profile {
     /// The announcement of a stream whose messages name it by number.
     pub(super) announce: Option<fn(stream: u32, channel: &str, symbol: &str) -> Value>,
     /// Puts the connection's own number into a message, where the venue counts what it sends.
-    pub(super) number: Option<fn(&[u8], &mut Seat) -> Option<Vec<u8>>>,
+    pub(super) number: Option<Renumber>,
     /// REST, where there is any.
     pub rest: Option<Rest>,
     /// Messages a client may send a second before it is cut off, where the venue says so.
