@@ -97,8 +97,11 @@ fn ccxt_receives_trades_and_books() {
     assert_eq!(told["precision"], serde_json::json!(["0.01", "0.00001"]));
 }
 
+/// Price and size as text, by the venue's number of the trade.
+type TradesByName = BTreeMap<String, (Value, Value)>;
+
 /// Every best bid and ask that OKX's book of BTC-USDT had, and its trades, by means that share nothing with our code.
-fn truth_of_okx(tape: &Tape) -> (BTreeSet<[Price; 2]>, BTreeMap<String, (Value, Value)>) {
+fn truth_of_okx(tape: &Tape) -> (BTreeSet<[Price; 2]>, TradesByName) {
     let (mut touches, mut trades) = (BTreeSet::new(), BTreeMap::new());
     let mut book: [BTreeMap<Price, f64>; 2] = Default::default();
     for frame in &tape.frames {
