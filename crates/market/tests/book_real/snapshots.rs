@@ -39,7 +39,8 @@ fn coinbase_whole_book() {
     let snapshot: Value =
         serde_json::from_str(&text(&folder, "book/coinbase_btcusd_l2_snapshot_20260807.json.gz")).unwrap();
     let (bids, asks) = (levels(&snapshot["bids"]), levels(&snapshot["asks"]));
-    let mut book = LevelBook::new("0.01".parse().unwrap());
+    let shape = Shape { window: 1 << 15, ..Shape::default() };
+    let mut book = LevelBook::with_shape("0.01".parse().unwrap(), shape);
     book.apply_levels(Coverage::Snapshot, &bids, &asks).unwrap();
     // The venue lists both sides best first.
     assert!(book.side(Side::Buy).levels().eq(bids.iter().copied()));
