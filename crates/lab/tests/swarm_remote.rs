@@ -100,8 +100,6 @@ struct Barracks {
     /// Frames go past the chair, but between places below and above a boundary not while waits are in the range.
     cuts: Option<Vec<(std::ops::Range<u64>, usize)>>,
     lost: u64,
-    /// The chair's words on their way, where frames go past it: some agents hear them later than others.
-    mail: Vec<VecDeque<Vec<u8>>>,
 }
 
 impl Barracks {
@@ -129,7 +127,6 @@ impl Barracks {
             numbers: 0,
             cuts,
             lost: 0,
-            mail: vec![VecDeque::new(); keys.len()],
         };
         (0..barracks.roles.len()).for_each(|at| barracks.recruit(at));
         barracks
@@ -166,7 +163,6 @@ impl Barracks {
     }
 
     fn fall(&mut self, at: usize, how: &str) {
-        self.mail[at].clear();
         if self.agents[at].take().is_some() {
             // What it said and nobody has heard yet is lost in part: sockets are read before a death is told, but what
             // it had not written is gone.
@@ -194,11 +190,6 @@ impl Line for Barracks {
         for (when, at) in recruits {
             if when <= waits { self.recruit(at) } else { self.recruits.push((when, at)) }
         }
-        for (at, mail) in self.mail.iter_mut().enumerate().filter(|(at, _)| (waits + *at as u64).is_multiple_of(3)) {
-            while let Some((message, (_, outpost))) = mail.pop_front().zip(self.agents[at].as_mut()) {
-                outpost.on_message(self.clock, &message);
-            }
-        }
         self.carry();
         for (at, agent) in self.agents.iter_mut().enumerate() {
             let Some((_, outpost)) = agent.as_mut().filter(|_| !self.silent[at]) else { continue };
@@ -206,7 +197,7 @@ impl Line for Barracks {
                 self.reports.push_back(Report::Said { at, message });
             }
         }
-        if self.reports.is_empty() && self.mail.iter().all(VecDeque::is_empty) {
+        if self.reports.is_empty() {
             // Nobody has anything to say before the next deadline.
             let end = self.clock.saturating_add(u64::try_from(at_most.as_nanos()).unwrap());
             let due = self.agents.iter().flatten().map(|(_, outpost)| outpost.next_due()).min();
@@ -220,9 +211,7 @@ impl Line for Barracks {
 
     fn say(&mut self, at: usize, message: Vec<u8>) -> Result<(), SwarmError> {
         self.said += 1;
-        if self.cuts.is_some() {
-            self.mail[at].push_back(message);
-        } else if let Some((_, outpost)) = self.agents[at].as_mut().filter(|_| !self.silent[at]) {
+        if let Some((_, outpost)) = self.agents[at].as_mut().filter(|_| !self.silent[at]) {
             outpost.on_message(self.clock, &message);
         }
         while let Some((_, at, fate)) = self.fates.pop_if(|(when, ..)| *when <= self.said) {
