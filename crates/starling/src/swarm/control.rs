@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(folder.ask(&Request::Stop).unwrap(), Answer::Done);
         assert!(stop.load(Ordering::Relaxed));
         drop(hold);
-        assert!(!folder.is_live() && folder.wait_free(Duration::ZERO));
+        assert!(!folder.is_live() && folder.wait_free(PATIENCE));
         assert_eq!(folder.status().unwrap().stamps, 7, "how it was at the end");
     }
 }
