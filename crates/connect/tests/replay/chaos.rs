@@ -76,10 +76,10 @@ impl Client {
         Self { door, metrics, stop, thread }
     }
 
-    /// Waits until the line has told nothing new for so long: neither a message nor an answer.
+    /// Waits until the line has told nothing of the market for so long: a venue's signs of life do not count.
     pub(crate) fn until_quiet_for(&self, time: Duration) {
         let told = || {
-            [Counter::Frames, Counter::Trades, Counter::Quotes, Counter::BookMessages, Counter::BookSnapshots]
+            [Counter::Trades, Counter::Quotes, Counter::BookMessages, Counter::BookSnapshots]
                 .map(|counter| self.metrics.get(counter))
         };
         let (mut last, mut since) = (told(), Instant::now());
