@@ -291,8 +291,10 @@ fn without_faults_every_frame_arrives() {
     // A lane that holds all of it: nothing is conflated.
     let limits = LaneLimits { ring_max: 100_000, ..LaneLimits::default() };
     let reader = read(client.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
-    await_that("the tape has ended", || running.server.progress().borrow().finished);
-    client.until_quiet_for(Duration::from_secs(1));
+    await_that("all trades and quotes have come", || {
+        [Counter::Trades, Counter::Quotes].map(|counter| client.metrics.get(counter)) == [9_757, 28_040]
+    });
+    client.until_quiet_for(Duration::from_secs(2));
     done.store(true, Ordering::Relaxed);
     let received = reader.join().unwrap();
     assert_eq!((received.trades.len(), received.quotes.len()), (9_757, 28_040));

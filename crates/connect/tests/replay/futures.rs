@@ -32,24 +32,27 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
     // A lane that holds all of it: nothing is conflated.
     let limits = LaneLimits { ring_max: 150_000, ..LaneLimits::default() };
     let reader = read(client.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
-    await_that("the tape has ended", || running.server.progress().borrow().finished);
-    client.until_quiet_for(Duration::from_secs(1));
+    // Trades without a quantity are no trades: the venue's marks of its insurance fund.
+    let expected: Vec<_> =
+        truth.trades.iter().filter(|(_, (_, size))| *size > Qty::ZERO).map(|(id, (p, q))| (*id, *p, *q)).collect();
+    let (mut last, mut rising) = (0, 0);
+    for quote in &truth.quotes {
+        rising += usize::from(quote.0 > last);
+        last = last.max(quote.0);
+    }
+    await_that("all trades and quotes have come", || {
+        let got = [Counter::Trades, Counter::Quotes].map(|counter| client.metrics.get(counter) as usize);
+        got == [expected.len(), rising]
+    });
+    client.until_quiet_for(Duration::from_secs(2));
     done.store(true, Ordering::Relaxed);
     let received = reader.join().unwrap();
     let metrics = Arc::clone(&client.metrics);
     let (ended, quarantined) = client.stop();
     ended.unwrap();
 
-    // Trades without a quantity are no trades: the venue's marks of its insurance fund.
-    let expected: Vec<_> =
-        truth.trades.iter().filter(|(_, (_, size))| *size > Qty::ZERO).map(|(id, (p, q))| (*id, *p, *q)).collect();
     assert_eq!(quarantined.len(), truth.trades.len() - expected.len(), "{quarantined:?}");
     assert!(received.trades == expected, "{} trades of {}", received.trades.len(), expected.len());
-    let (mut last, mut rising) = (0, 0);
-    for quote in &truth.quotes {
-        rising += usize::from(quote.0 > last);
-        last = last.max(quote.0);
-    }
     assert_eq!(received.quotes.len(), rising);
     assert_eq!((received.lost.len(), received.opened), (0, 0));
     // At this pace more may come before the first snapshot does than is kept for it; once joined, nothing is missed.
