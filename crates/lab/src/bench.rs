@@ -26,7 +26,7 @@ use crate::run::RunError;
 
 pub use cost::{COST_POINTS, order_cost_curve};
 pub use measure::{Distribution, PERCENTILES, Percentile, Tier, sample};
-pub use record::{BenchRecord, Benchmark, Missing, SCHEMA};
+pub use record::{BenchRecord, Benchmark, Case, Check, Cost, Id, Judged, Missing, Point, SCHEMA, Series, Subject};
 pub use series::{bars, idle_bars, idle_quotes, quotes};
 pub use start::cold_start;
 

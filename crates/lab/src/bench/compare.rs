@@ -82,8 +82,8 @@ fn median(values: &[f64]) -> Option<f64> {
     sample::quantile(values, 0.5, Convention::Linear)
 }
 
-fn find<'a>(record: &'a BenchRecord, id: &str) -> Option<&'a Benchmark> {
-    record.benchmarks.iter().find(|b| b.id == id)
+fn find<'a>(record: &'a BenchRecord, key: &str) -> Option<&'a Benchmark> {
+    record.benchmarks.iter().find(|b| b.key() == key)
 }
 
 /// Rounds of both builds that were measured in turn: each pair gives one ratio. The interval is of their median, so what
@@ -92,14 +92,14 @@ fn find<'a>(record: &'a BenchRecord, id: &str) -> Option<&'a Benchmark> {
 pub fn paired(before: &[BenchRecord], after: &[BenchRecord], tolerance: f64) -> ComparisonRecord {
     let one = |benchmark: &Benchmark| -> Option<Comparison> {
         let of = |records: &[BenchRecord]| -> Option<Vec<f64>> {
-            records.iter().map(|record| find(record, &benchmark.id).map(|b| b.measured)).collect()
+            records.iter().map(|record| find(record, &benchmark.key())?.measured).collect()
         };
         let (before, after) = (of(before)?, of(after)?);
         let ratios: Vec<f64> =
             before.iter().zip(&after).map(|(b, a)| cost(benchmark, *a) / cost(benchmark, *b)).collect();
         let (ratio, ratio_ci95) = (median(&ratios)?, bootstrap::median_interval(&ratios, LEVEL)?);
         Some(Comparison {
-            id: benchmark.id.clone(),
+            id: benchmark.key(),
             unit: benchmark.unit.clone(),
             before: median(&before)?,
             after: median(&after)?,
@@ -116,15 +116,15 @@ pub fn paired(before: &[BenchRecord], after: &[BenchRecord], tolerance: f64) -> 
 #[must_use]
 pub fn recorded(before: &BenchRecord, after: &BenchRecord, tolerance: f64) -> ComparisonRecord {
     let one = |benchmark: &Benchmark| -> Option<Comparison> {
-        let first = find(before, &benchmark.id)?;
+        let first = find(before, &benchmark.key())?;
         let costs = |b: &Benchmark| b.samples.raw.iter().map(|x| cost(b, *x)).collect::<Vec<f64>>();
         let (of_first, of_second) = (costs(first), costs(benchmark));
         let (ratio, ratio_ci95) = bootstrap::median_ratio(&of_first, &of_second, LEVEL)?;
         Some(Comparison {
-            id: benchmark.id.clone(),
+            id: benchmark.key(),
             unit: benchmark.unit.clone(),
-            before: first.measured,
-            after: benchmark.measured,
+            before: first.measured?,
+            after: benchmark.measured?,
             ratio,
             ratio_ci95,
             n: of_first.len().min(of_second.len()),
@@ -179,11 +179,11 @@ fn gather(
     for benchmark in &second {
         match one(benchmark) {
             Some(comparison) => record.comparisons.push(comparison),
-            None => record.unmatched.push(benchmark.id.clone()),
+            None => record.unmatched.push(benchmark.key()),
         }
     }
-    let missing = first.iter().filter(|b| !second.iter().any(|other| other.id == b.id));
-    record.unmatched.extend(missing.map(|b| b.id.clone()));
+    let missing = first.iter().filter(|b| !second.iter().any(|other| other.key() == b.key()));
+    record.unmatched.extend(missing.map(Benchmark::key));
     record
 }
 
@@ -242,9 +242,10 @@ mod tests {
         let workload = Workload::new("s", "g", "p", (1, "items"), prepare).told_in(unit);
         let mut benchmark = Benchmark::measure(&workload, Tier::Fast).unwrap();
         benchmark.samples = Distribution::of(samples).unwrap();
-        benchmark.measured = benchmark.samples.median;
+        benchmark.judge();
         BenchRecord {
             schema: super::super::SCHEMA,
+            subject: super::super::Subject::Engine,
             benchmarks: vec![benchmark],
             missing: vec![],
             machine: String::new(),
@@ -253,6 +254,7 @@ mod tests {
             date: String::new(),
             profile: String::new(),
             tier: String::new(),
+            seconds: 0.0,
         }
     }
 

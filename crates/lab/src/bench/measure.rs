@@ -27,6 +27,8 @@ pub enum Tier {
     Fast,
     /// At least 10 samples, two seconds.
     Standard,
+    /// At least 20 samples, five seconds.
+    Full,
 }
 
 impl Tier {
@@ -36,12 +38,14 @@ impl Tier {
         match self {
             Self::Fast => "fast",
             Self::Standard => "standard",
+            Self::Full => "full",
         }
     }
     const fn budget(self) -> (usize, Duration, Duration) {
         match self {
             Self::Fast => (5, Duration::from_millis(20), Duration::from_millis(200)),
             Self::Standard => (10, Duration::from_millis(300), Duration::from_secs(2)),
+            Self::Full => (20, Duration::from_millis(1_000), Duration::from_secs(5)),
         }
     }
     /// Samples at most: enough for a P99.

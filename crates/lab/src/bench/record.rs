@@ -1,22 +1,165 @@
-//! Results: one JSON schema for every suite, and its table and Markdown.
+//! Results: one JSON schema for engine, swarm and mesh, and its table and Markdown.
 //!
 //! Invariant: what was asked (`requirement`, `target`, `aim`) and what was measured never share a column; whatever the
-//! Markdown says is in the JSON. A benchmark without a target passes nothing: `pass` is null.
+//! Markdown says is in the JSON. A benchmark without a target and without checks passes nothing: `pass` is null. One whose
+//! check does not hold fails, however fast it was.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+
+use starling_swarm::cost::PriceTable;
 
 use super::{BenchError, Distribution, Tier, Workload, sample};
 
 /// The version of this layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The engine's suites.
+    Engine,
+    /// The eighteen benchmarks of swarms.
+    Swarm,
+    /// The ten benchmarks of the mesh.
+    Mesh,
+}
+
+/// The statistic of the samples that is held against the targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// Middle sample.
+    #[default]
+    Median,
+    /// Arithmetic mean.
+    Mean,
+    /// 95th percentile; a benchmark with too few samples for one fails.
+    P95,
+    /// The worst sample: the largest, or the smallest where more is better.
+    Worst,
+}
+
+impl Judged {
+    /// Its value; `None` where there are too few samples.
+    #[must_use]
+    pub fn of(self, samples: &Distribution, more_is_better: bool) -> Option<f64> {
+        match self {
+            Self::Median => Some(samples.median),
+            Self::Mean => Some(samples.mean),
+            Self::P95 => samples.percentiles.iter().find(|p| p.name == "p95")?.value,
+            Self::Worst if more_is_better => Some(samples.min),
+            Self::Worst => Some(samples.max),
+        }
+    }
+}
+
+/// Something that had to be so for the figure to mean anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is claimed, as `every task was done exactly once`.
+    pub claim: String,
+    /// What had to be found.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// Whether the two agree.
+    pub holds: bool,
+}
+
+/// Figures over a parameter, for a table or a chart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// What it shows, as `start to ready`.
+    pub name: String,
+    /// The parameter, with its unit.
+    pub x: String,
+    /// The figure, with its unit.
+    pub y: String,
+    /// The points, in the parameter's order; `x` is a text where the parameter is a name.
+    pub points: Vec<Point>,
+}
+
+/// A point of a [`Series`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The parameter: a number, or a name.
+    pub x: String,
+    /// The figure.
+    pub y: f64,
+}
+
+/// What the resources of a benchmark cost by one price table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The prices, with their date and source.
+    pub prices: PriceTable,
+    /// What the resources were allocated for, as `mesh of 8`.
+    pub subject: String,
+    /// Agents that resources were allocated to.
+    pub agents: u32,
+    /// Virtual CPUs allocated, times seconds.
+    pub vcpu_seconds: f64,
+    /// Memory allocated, GiB times seconds.
+    pub gib_seconds: f64,
+    /// Operations done in that time.
+    pub operations: u64,
+    /// The price of it all.
+    pub micro_dollars: u64,
+    /// The price of an hour of the same agents.
+    pub micro_dollars_hour: u64,
+}
+
+/// What a benchmark is called in its subject: a number where the definitions number them, else a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Id {
+    /// Of the eighteen, or of the ten.
+    Number(u32),
+    /// Suite, group and parameters.
+    Path(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Path(path) => f.write_str(path),
+        }
+    }
+}
+
+/// A benchmark's figure under another condition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// The condition, as `one agent lies`.
+    pub name: String,
+    /// What it is told in.
+    pub unit: String,
+    /// True if more is better.
+    pub more_is_better: bool,
+    /// What the requirement asks.
+    pub requirement: Option<f64>,
+    /// What we ask.
+    pub target: Option<f64>,
+    /// Which statistic `measured` is.
+    pub judged: Judged,
+    /// What is held against the targets; null if there are too few samples to say.
+    pub measured: Option<f64>,
+    /// Whether it meets what is asked; null if nothing is.
+    pub pass: Option<bool>,
+    /// Samples and what is said of them.
+    #[serde(flatten)]
+    pub samples: Distribution,
+}
 
 /// One result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Benchmark {
-    /// Suite, group and parameters.
-    pub id: String,
+    /// Unique among those of one provider.
+    pub id: Id,
     /// The suite.
     pub suite: String,
     /// Group and parameters.
@@ -35,10 +178,31 @@ pub struct Benchmark {
     pub target: Option<f64>,
     /// Where we want to be.
     pub aim: Option<f64>,
-    /// The median of the samples.
-    pub measured: f64,
-    /// Whether it meets both requirement and target; null without either.
+    /// Which statistic `measured` is.
+    #[serde(default)]
+    pub judged: Judged,
+    /// What is held against the targets; null if there are too few samples to say.
+    pub measured: Option<f64>,
+    /// Whether it meets requirement and target and every check holds; null without any of them.
     pub pass: Option<bool>,
+    /// Its category among the definitions, where they give it one: `creation`, `trading`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// What the agents ran in: `in-process`, `process`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// What had to be so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// The same under other conditions, as with a silent agent; a case that fails makes the benchmark fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<Case>,
+    /// More figures, for charts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Series>,
+    /// What it cost, by each price table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<Cost>,
     /// Samples and what is said of them.
     #[serde(flatten)]
     pub samples: Distribution,
@@ -58,6 +222,8 @@ pub struct Missing {
 pub struct BenchRecord {
     /// [`SCHEMA`].
     pub schema: u32,
+    /// What it is about.
+    pub subject: Subject,
     /// Results, suite by suite.
     pub benchmarks: Vec<Benchmark>,
     /// What is missing.
@@ -74,6 +240,8 @@ pub struct BenchRecord {
     pub profile: String,
     /// The tier.
     pub tier: String,
+    /// How long it all took, seconds.
+    pub seconds: f64,
 }
 
 impl Benchmark {
@@ -85,25 +253,51 @@ impl Benchmark {
             expected: 0.0,
             found: f64::NAN,
         })?;
-        let measured = distribution.median;
-        let meets = |bound: f64| if workload.unit.rises() { measured >= bound } else { measured <= bound };
-        let targets = workload.targets;
-        let bounds = [targets.requirement, targets.target];
-        Ok(Self {
-            id: workload.id(),
+        let mut benchmark = Self {
+            id: Id::Path(workload.id()),
             suite: workload.suite.to_owned(),
             name: format!("{}: {}", workload.group, workload.parameters),
             unit: workload.unit.name().to_owned(),
             more_is_better: workload.unit.rises(),
             item: workload.item.to_owned(),
             items: workload.items,
-            requirement: targets.requirement,
-            target: targets.target,
-            aim: targets.aim,
-            measured,
-            pass: bounds.iter().any(Option::is_some).then(|| bounds.into_iter().flatten().all(meets)),
+            requirement: workload.targets.requirement,
+            target: workload.targets.target,
+            aim: workload.targets.aim,
+            judged: Judged::Median,
+            measured: None,
+            pass: None,
+            category: None,
+            provider: None,
+            checks: Vec::new(),
+            cases: Vec::new(),
+            series: Vec::new(),
+            costs: Vec::new(),
             samples: distribution,
-        })
+        };
+        benchmark.judge();
+        Ok(benchmark)
+    }
+
+    /// By what it is found again in another record.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match (&self.id, &self.provider) {
+            (Id::Path(path), _) => path.clone(),
+            (Id::Number(number), None) => format!("{number} {}", self.name),
+            (Id::Number(number), Some(provider)) => format!("{number} {}, {provider}", self.name),
+        }
+    }
+
+    /// Sets `measured` and `pass` of it and of its cases from everything else.
+    pub fn judge(&mut self) {
+        self.cases.iter_mut().for_each(Case::judge);
+        self.measured = self.judged.of(&self.samples, self.more_is_better);
+        let bounds = [self.requirement, self.target];
+        let own = held(bounds, self.measured, self.more_is_better);
+        let checks = (!self.checks.is_empty()).then(|| self.checks.iter().all(|c| c.holds));
+        let cases = self.cases.iter().map(|case| case.pass);
+        self.pass = [own, checks].into_iter().chain(cases).flatten().reduce(|a, b| a && b);
     }
 
     /// True if it fails what it is held against.
@@ -111,6 +305,20 @@ impl Benchmark {
     pub fn fails(&self) -> bool {
         self.pass == Some(false)
     }
+}
+
+impl Case {
+    /// Sets `measured` and `pass` from everything else.
+    pub fn judge(&mut self) {
+        self.measured = self.judged.of(&self.samples, self.more_is_better);
+        self.pass = held([self.requirement, self.target], self.measured, self.more_is_better);
+    }
+}
+
+/// Whether a figure is within its bounds; `None` without any.
+fn held(bounds: [Option<f64>; 2], measured: Option<f64>, more_is_better: bool) -> Option<bool> {
+    let meets = |bound: f64| measured.is_some_and(|x| if more_is_better { x >= bound } else { x <= bound });
+    bounds.into_iter().flatten().map(meets).reduce(|a, b| a && b)
 }
 
 /// A number with as many digits as say something.
@@ -135,6 +343,10 @@ pub(super) fn short(x: f64) -> String {
 
 fn bound(x: Option<f64>) -> String {
     x.map_or_else(|| "–".to_owned(), short)
+}
+
+fn measured(benchmark: &Benchmark) -> String {
+    benchmark.measured.map_or_else(|| "n too small".to_owned(), short)
 }
 
 fn verdict(pass: Option<bool>) -> &'static str {
@@ -168,7 +380,7 @@ impl BenchRecord {
                 text,
                 "{:<width$}  {:>13} {:<8} {interval:>25} {:>5} {:>12} {:>12} {}",
                 b.name,
-                short(b.measured),
+                measured(b),
                 b.unit,
                 b.samples.n,
                 bound(b.requirement),
@@ -218,7 +430,7 @@ impl BenchRecord {
                 bound(b.requirement),
                 bound(b.target),
                 bound(b.aim),
-                short(b.measured),
+                measured(b),
                 verdict(b.pass),
                 s.n,
                 short(s.min),

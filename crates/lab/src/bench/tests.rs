@@ -81,6 +81,7 @@ fn record() -> BenchRecord {
     let workload = Workload::new("suite", "group", "p", (1, "items"), prepare).held_to(Some(2e6), Some(1e6), None);
     BenchRecord {
         schema: SCHEMA,
+        subject: Subject::Engine,
         benchmarks: vec![Benchmark::measure(&workload, Tier::Fast).unwrap()],
         missing: missing(),
         machine: "a machine".into(),
@@ -89,6 +90,7 @@ fn record() -> BenchRecord {
         date: "today".into(),
         profile: "release".into(),
         tier: "fast".into(),
+        seconds: 1.0,
     }
 }
 
@@ -106,6 +108,24 @@ fn target_and_measured_are_different_columns() {
     let markdown = record.markdown();
     assert!(markdown.contains("| 2,000,000 | 1,000,000 | – | 1,234,567 | FAIL |"), "{markdown}");
     assert!(record.table().contains("FAIL") && markdown.contains("the memory crate does not exist yet"));
+}
+
+#[test]
+fn a_check_that_does_not_hold_fails_whatever_the_figure() {
+    let mut fast = record().benchmarks.remove(0);
+    (fast.target, fast.judged) = (Some(2e6), Judged::Mean);
+    fast.judge();
+    assert_eq!((fast.measured, fast.pass), (Some(1_234_567.0), Some(true)));
+    let check = |holds| Check { claim: "all arrived".into(), expected: "100".into(), found: "99".into(), holds };
+    fast.checks = vec![check(true), check(false)];
+    fast.judge();
+    assert_eq!(fast.pass, Some(false));
+    (fast.checks, fast.judged) = (Vec::new(), Judged::P95);
+    fast.judge();
+    assert_eq!((fast.measured, fast.pass), (None, Some(false)), "five samples carry no P95");
+    (fast.requirement, fast.target) = (None, None);
+    fast.judge();
+    assert_eq!(fast.pass, None, "nothing was asked");
 }
 
 #[test]

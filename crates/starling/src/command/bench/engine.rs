@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use starling_lab::bench::{
-    BenchRecord, Benchmark, Missing, SCHEMA, Scale, Tier, Workload, cold_start, missing, workloads,
+    BenchRecord, Benchmark, Missing, SCHEMA, Scale, Subject, Tier, Workload, cold_start, missing, workloads,
 };
 
 use super::super::{backtest, output};
@@ -20,6 +21,8 @@ enum TierChoice {
     Fast,
     /// Some minutes: at least 10 samples of each.
     Standard,
+    /// Tens of minutes: at least 20 samples of each.
+    Full,
 }
 
 /// Measure the engine against its targets.
@@ -78,11 +81,13 @@ impl Engine {
         let tier = match self.tier {
             TierChoice::Fast => Tier::Fast,
             TierChoice::Standard => Tier::Standard,
+            TierChoice::Full => Tier::Full,
         };
-        let before = load();
+        let (started, before) = (Instant::now(), load());
         let benchmarks = measure(&list, tier, json)?;
         let record = BenchRecord {
             schema: SCHEMA,
+            subject: Subject::Engine,
             benchmarks,
             missing,
             machine: machine(),
@@ -91,6 +96,7 @@ impl Engine {
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
             tier: tier.name().to_owned(),
+            seconds: started.elapsed().as_secs_f64(),
         };
         let text = serde_json::to_string_pretty(&record).map_err(Failure::run)?;
         if let Some(out) = &self.out {
@@ -106,7 +112,7 @@ impl Engine {
         match record.benchmarks.iter().filter(|b| b.fails()).count() {
             0 => Ok(()),
             failed => {
-                let names: Vec<&str> = record.benchmarks.iter().filter(|b| b.fails()).map(|b| b.id.as_str()).collect();
+                let names: Vec<String> = record.benchmarks.iter().filter(|b| b.fails()).map(Benchmark::key).collect();
                 Err(Failure::run(format!(
                     "{failed} of {} miss their target: {}; the load was {}, so repeat on a quiet machine before believing it",
                     record.benchmarks.len(),
