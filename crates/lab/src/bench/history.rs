@@ -138,8 +138,9 @@ mod tests {
     #[test]
     fn a_jump_and_a_drift_are_found_and_noise_is_not() {
         let noise = |i: usize| 100.0 + [0.3, -0.4, 0.1, 0.5, -0.2, -0.5, 0.2][i * 3 % 7];
-        let runs: Vec<BenchRecord> =
-            (0..20).map(|i| run(i + 1, &[noise(i), noise(i) + i as f64, noise(i) + if i < 12 { 0.0 } else { 9.0 }])).collect();
+        let runs: Vec<BenchRecord> = (0..20)
+            .map(|i| run(i + 1, &[noise(i), noise(i) + i as f64, noise(i) + if i < 12 { 0.0 } else { 9.0 }]))
+            .collect();
         let found = courses(&runs.iter().collect::<Vec<_>>());
         assert_eq!((found[0].trend, found[0].change), (None, None));
         assert!((found[1].trend.unwrap().slope - 1.0).abs() < 0.1 && found[1].worsens(found[1].trend.unwrap().slope));

@@ -61,7 +61,9 @@ impl Desk {
         let baseline = self.baseline.as_ref().map(|(name, of)| (name.as_str(), of));
         if let Some((name, of)) = baseline.filter(|(_, of)| of.subject != record.subject) {
             let (other, this) = (of.subject.name(), record.subject.name());
-            return Err(Failure::usage(format!("the baseline `{name}` is of {other}, this run of {this}; name another")));
+            return Err(Failure::usage(format!(
+                "the baseline `{name}` is of {other}, this run of {this}; name another"
+            )));
         }
         let past = Past { runs: self.runs.before(record), older: self.runs.older, baseline };
         output::bench_pages(record, &past, out)
@@ -103,8 +105,7 @@ impl Runs {
         let earlier = |(at, run): &(usize, &Run)| {
             place.map_or_else(|| run.record.date <= record.date, |place| *at < place) && comparable(&run.record, record)
         };
-        let all: Vec<&BenchRecord> =
-            self.kept.iter().enumerate().filter(earlier).map(|(_, run)| &run.record).collect();
+        let all: Vec<&BenchRecord> = self.kept.iter().enumerate().filter(earlier).map(|(_, run)| &run.record).collect();
         all[all.len().saturating_sub(RUNS_MAX)..].to_vec()
     }
 
@@ -131,7 +132,8 @@ impl Runs {
             return Ok((said.to_owned(), read(&named).map_err(|fault| fault.told(""))?));
         }
         let known: Vec<String> = listed(&folder)?.iter().map(|f| f.trim_end_matches(".json").to_owned()).collect();
-        let known = if known.is_empty() { "there is none yet".into() } else { format!("there are {}", known.join(", ")) };
+        let known =
+            if known.is_empty() { "there is none yet".into() } else { format!("there are {}", known.join(", ")) };
         let message = format!(
             "--baseline {said}: neither a file nor a baseline of {} ({known}); `starling bench baseline NAME` names one",
             self.home.display()
@@ -239,7 +241,9 @@ impl Baseline {
         let file = folder.join(format!("{name}.json"));
         output::write_whole(&file, text.as_bytes())?;
         if json {
-            return put(json!({ "name": name, "run": path, "file": file, "date": record.date, "commit": record.commit }));
+            return put(
+                json!({ "name": name, "run": path, "file": file, "date": record.date, "commit": record.commit }),
+            );
         }
         say(format_args!("{name}: the {} run of {}, commit {}", record.subject.name(), record.date, record.commit));
         Ok(())
