@@ -17,6 +17,7 @@ use starling_lab::bench::history::{Course, courses};
 use starling_lab::bench::{BenchRecord, Benchmark, Case, Distribution, Id, Judged, Margin, Subject};
 
 use super::document::{Cell, Document, Section, Tone};
+use super::markup::shell_word;
 use super::number::{figure, percent, signed};
 use super::palette::SERIES;
 
@@ -118,9 +119,9 @@ impl<'a> Matter<'a> {
     /// The command that measures a benchmark again.
     fn again(&self, b: &Benchmark, tier: &str) -> String {
         let subject = self.record.subject.name();
-        let mut command = format!("starling bench {subject} --tier {}", super::markup::shell_word(tier));
+        let mut command = format!("starling bench {subject} --tier {}", shell_word(tier));
         let mut option = |name: &str, value: &str| {
-            command += &format!(" --{name} {}", super::markup::shell_word(value));
+            command += &format!(" --{name} {}", shell_word(value));
         };
         if let Some(provider) = &b.provider {
             option("provider", provider);
@@ -211,9 +212,10 @@ fn heading(suite: &str) -> String {
 fn slug(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let whole: String = text.chars().map(plain).collect();
-    let mut parts: Vec<&str> = whole.split('-').filter(|part| !part.is_empty()).collect();
-    parts.truncate(12);
-    parts.join("-")
+    let mut joined = whole.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    // A file's name has room for 255 bytes.
+    joined.truncate(150);
+    joined
 }
 
 /// The categories of the swarm's definitions: name and heading.

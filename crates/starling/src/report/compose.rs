@@ -358,6 +358,7 @@ fn strategies(run: &RunRecord) -> Vec<Block> {
                 .map(|s| (s.id.clone(), s.final_pnl(), signed(amount(s.final_pnl()))))
                 .collect(),
             inks: (Ink::Gain, Ink::Loss),
+            limit: None,
         }));
     }
     blocks

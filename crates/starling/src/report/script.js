@@ -85,7 +85,7 @@
       marks.push(svg.appendChild(svgNode("path", { class: "cross", d: `M${x} ${top}V${bottom}` })));
       tip = document.createElement("div");
       tip.className = "tip";
-      tip.append(Object.assign(document.createElement("b"), { textContent: plot.across ? `${when} ${plot.across}` : moment(when) }));
+      tip.append(Object.assign(document.createElement("b"), { textContent: plot.across ? `${plot.across}: ${when}` : moment(when) }));
       for (const one of series) {
         const value = one.y[nearest(stamps[one.x], when)];
         const ink = [...key(one.layer).classList].find((name) => /^c./.test(name));

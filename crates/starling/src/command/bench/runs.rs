@@ -113,8 +113,8 @@ impl Runs {
         let folder = self.home.join("runs");
         output::folder(&folder)?;
         let stem = name(record);
-        // Two runs of one second, or one whose date has no seconds: the later gets a number.
-        let names = std::iter::once(format!("{stem}.json")).chain((2..).map(|n| format!("{stem}-{n}.json")));
+        // Two runs of one second, or one whose date has no seconds: the later gets a number, and sorts after it.
+        let names = std::iter::once(format!("{stem}.json")).chain((2..).map(|n| format!("{stem}_{n:03}.json")));
         let free = names.map(|name| folder.join(name)).find(|path| !path.exists()).expect("some number is free");
         let text = serde_json::to_string(record).map_err(Failure::run)?;
         output::write_whole(&free, text.as_bytes())

@@ -8,6 +8,7 @@ use starling_lab::bench::{Benchmark, Id};
 use starling_lab::stats::sample::{Convention, quantile};
 
 use super::super::document::{Advice, Block, Tone};
+use super::super::markup::shell_word;
 use super::super::number::{counted, figure, percent, signed};
 use super::{Beside, Matter, TOLERANCE, cost, listed, series, summary, unit, with_unit};
 
@@ -73,7 +74,7 @@ fn more_samples(tier: &str) -> &str {
 
 /// The name that chooses all benchmarks of a record.
 fn whole(matter: &Matter, tier: &str) -> String {
-    format!("starling bench {} --tier {tier}", matter.record.subject.name())
+    format!("starling bench {} --tier {}", matter.record.subject.name(), shell_word(tier))
 }
 
 /// One for each benchmark that fails.
@@ -172,7 +173,7 @@ fn worse(matter: &Matter) -> Option<Advice> {
     // Comparing programs measures the engine; other subjects are measured again.
     let command = match matter.record.subject {
         starling_lab::bench::Subject::Engine => {
-            format!("starling bench compare OLD NEW --category {}", super::super::markup::shell_word(&category))
+            format!("starling bench compare OLD NEW --category {}", shell_word(&category))
         }
         _ => matter.again(b, &matter.record.tier),
     };

@@ -188,7 +188,7 @@ fn plot(matter: &Matter, place: usize, course: &Course) -> Plot {
     // Runs of one minute, or with dates of another form, are numbered instead.
     let (horizontal, at) = match moments.filter(|at| at.windows(2).all(|pair| pair[0] < pair[1])) {
         Some(at) => (Horizontal::Time, at),
-        None => (Horizontal::Count("th run".into()), (1..=course.values.len()).map(|n| n as f64).collect()),
+        None => (Horizontal::Count("run".into()), (1..=course.values.len()).map(|n| n as f64).collect()),
     };
     let line = |value: f64| Shape::Line(vec![(at[0], value), (at[at.len() - 1], value)]);
     let points = at.iter().zip(&course.values).map(|(x, (_, y))| (*x, *y)).collect();

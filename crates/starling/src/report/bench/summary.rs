@@ -46,7 +46,7 @@ pub(super) fn verdict(matter: &Matter) -> (String, Tone) {
             if judged == 1 { "the one benchmark".into() } else { format!("all {judged} benchmarks") }
         )
     } else {
-        format!("FAIL: {} of {judged} {}", failing.len(), listed(&names, 3))
+        format!("FAIL: {} of {judged} benchmarks, {}", failing.len(), listed(&names, 3))
     }];
     if let Some((b, used)) = nearest(matter).filter(|_| failing.is_empty()) {
         parts.push(format!("nearest to its limit is {} at {} of it", matter.called(b), percent(used, 1)));
