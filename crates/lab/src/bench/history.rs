@@ -1,8 +1,8 @@
 //! Runs over time: the course of each benchmark, whether it drifts, and where it jumped.
 //!
 //! Invariant: only runs that are [`comparable`] are put side by side, and only figures of benchmarks that were measured
-//! alike. Many benchmarks are tested at once, so the probabilities are adjusted for their number (Holm 1979): of a history in
-//! which nothing happens, one in twenty shows anything at all. What it deliberately does not do: judge. Machines change
+//! alike. Many benchmarks are tested at once, so the probabilities are adjusted for their number (Benjamini and Hochberg 1995):
+//! of all drifts and jumps that are told, one in twenty is chance. What it deliberately does not do: judge. Machines change
 //! from day to day; the gate is [`super::compare`] of two builds measured in turn.
 
 use super::{BenchRecord, Benchmark};
@@ -41,13 +41,13 @@ impl Course<'_> {
     }
 }
 
-/// Adjusts probabilities for their number: the smallest times all, the next times one less, none below its predecessor.
-fn holm(p: &mut [&mut f64]) {
-    p.sort_by(|a, b| a.total_cmp(b));
-    let (count, mut least) = (p.len(), 0.0f64);
+/// Adjusts probabilities for their number: the largest stays, the k-th smallest of n times n / k, none above its successor.
+fn adjust(p: &mut [&mut f64]) {
+    p.sort_by(|a, b| b.total_cmp(a));
+    let (count, mut most) = (p.len(), 1.0f64);
     for (place, p) in p.iter_mut().enumerate() {
-        least = least.max((**p * (count - place) as f64).min(1.0));
-        **p = least;
+        most = most.min(**p * count as f64 / (count - place) as f64);
+        **p = most;
     }
 }
 
@@ -68,8 +68,8 @@ pub fn courses<'a>(runs: &[&'a BenchRecord]) -> Vec<Course<'a>> {
         Course { last: benchmark, values, trend, change }
     };
     let mut courses: Vec<Course> = last.benchmarks.iter().map(course).collect();
-    holm(&mut courses.iter_mut().filter_map(|c| Some(&mut c.trend.as_mut()?.p)).collect::<Vec<_>>());
-    holm(&mut courses.iter_mut().filter_map(|c| Some(&mut c.change.as_mut()?.p)).collect::<Vec<_>>());
+    adjust(&mut courses.iter_mut().filter_map(|c| Some(&mut c.trend.as_mut()?.p)).collect::<Vec<_>>());
+    adjust(&mut courses.iter_mut().filter_map(|c| Some(&mut c.change.as_mut()?.p)).collect::<Vec<_>>());
     for course in &mut courses {
         course.trend = course.trend.filter(|trend| trend.p < LEVEL);
         course.change = course.change.filter(|change| change.p < LEVEL);
@@ -125,12 +125,12 @@ mod tests {
         }
     }
 
-    /// R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm").
+    /// R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "BH").
     #[test]
     fn probabilities_are_adjusted_as_by_r() {
         let mut p = [0.01, 0.04, 0.03, 0.005];
-        holm(&mut p.iter_mut().collect::<Vec<_>>());
-        for (found, right) in p.into_iter().zip([0.03, 0.06, 0.06, 0.02]) {
+        adjust(&mut p.iter_mut().collect::<Vec<_>>());
+        for (found, right) in p.into_iter().zip([0.02, 0.04, 0.04, 0.02]) {
             assert!((found - right).abs() < 1e-12, "{p:?}");
         }
     }

@@ -180,12 +180,15 @@ fn verdict_cell(pass: Option<bool>) -> Cell {
     Cell { tone, ..Cell::text(text) }
 }
 
-/// A margin as a share of what is allowed or asked.
-fn margin_cell(share: Option<f64>) -> Cell {
-    match share {
-        Some(share) => Cell::money(share, signed(percent(share, if share.abs() >= 10.0 { 0 } else { 1 }))),
-        None => Cell::text("–"),
-    }
+/// A margin as a share of what is allowed or asked; one of ten times and more as so many times.
+fn margin_cell(margin: Option<Margin>) -> Cell {
+    let Some(Margin { share, used, .. }) = margin else { return Cell::text("–") };
+    let text = match used {
+        Some(used) if used <= 0.1 => format!("{} times", figure((1.0 / used).round())),
+        _ => signed(percent(share, 1)),
+    };
+    // Sorted by how many times it is inside, which orders rates and times alike.
+    Cell { value: used.map(|used| 1.0 / used).or(Some(share)), ..Cell::money(share, text) }
 }
 
 /// `a`, `a and b`, `a, b and 3 more`.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use starling_lab::tearsheet::MonthlyReturns;
 
 use super::chart::{self, Horizontal, Layer, MONTHS, Measure, Plot, Size, deepest};
-use super::document::{Block, Document, Fact, Figure, Table, Tone};
+use super::document::{Block, Cell, Document, Fact, Figure, Table, Tone};
 use super::markup::{escape, put, script_json};
 use super::number::{UNDEFINED, count, counted, grouped};
 use super::palette;
@@ -289,9 +289,12 @@ impl Page {
             put!(self.out, r#"<th scope="col" class="{class}">{}</th>"#, escape(column.title));
         }
         self.out.push_str("</tr></thead><tbody>");
+        let written = |cell: &Cell| cell.text.bytes().all(|b| b"+-.,% 0123456789".contains(&b));
+        let worded = |at: usize| table.rows.iter().any(|row| row[at].value.is_some() && !written(&row[at]));
+        let told: Vec<bool> = (0..table.columns.len()).map(worded).collect();
         for row in &table.rows {
             self.out.push_str("<tr>");
-            for (cell, column) in row.iter().zip(&table.columns) {
+            for ((cell, column), told) in row.iter().zip(&table.columns).zip(&told) {
                 let mut classes = Vec::new();
                 classes.extend(column.numeric.then_some("num"));
                 classes.extend((cell.tone != Tone::Plain).then(|| class(cell.tone)));
@@ -300,9 +303,8 @@ impl Page {
                 if !classes.is_empty() {
                     put!(self.out, r#" class="{}""#, classes.join(" "));
                 }
-                // The script reads a written number by itself; only other texts need to say what they sort by.
-                if let Some(value) = cell.value.filter(|_| !cell.text.bytes().all(|b| b"+-.,% 0123456789".contains(&b)))
-                {
+                // The script reads written numbers by itself; only a column of other texts needs to say what it sorts by.
+                if let Some(value) = cell.value.filter(|_| *told) {
                     put!(self.out, r#" data-v="{value}""#);
                 }
                 put!(self.out, ">{}</td>", escape(&cell.text));

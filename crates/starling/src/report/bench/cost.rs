@@ -42,7 +42,10 @@ pub(super) fn dearest_hour<'a>(matter: &Matter<'a>) -> Option<(&'a Cost, String)
 /// What an operation costs: label, value, detail.
 pub(super) fn operation(matter: &Matter) -> Option<(String, String, String)> {
     let of = all(matter).filter(|(b, _)| b.id == Id::Number(OPERATION));
-    let (cost, each) = of.filter_map(|(_, cost)| Some((cost, cost.per_operation()?))).max_by_key(|(_, each)| *each)?;
+    // Rounded up to a millionth, a cheap and a dear one look alike: they are ordered by what is exact.
+    let exact = |cost: &Cost| cost.micro_dollars as f64 / cost.operations as f64;
+    let done = of.filter_map(|(_, cost)| Some((cost, cost.per_operation()?)));
+    let (cost, each) = done.max_by(|a, b| exact(a.0).total_cmp(&exact(b.0)))?;
     let bought = cost.operations_per_dollar().map_or(String::new(), |n| format!("{} for a dollar, ", count(n)));
     Some(("An operation costs".into(), dollars(each), format!("{bought}by {}", cost.prices.provider)))
 }

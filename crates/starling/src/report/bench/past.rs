@@ -145,7 +145,7 @@ fn course(matter: &Matter) -> Vec<Block> {
     if matter.runs < RUNS_LEAST {
         told += &format!(" Drift and jumps can be told from {RUNS_LEAST} runs on.");
     } else if moving.is_empty() {
-        told += " Nothing drifts (Mann-Kendall) and nothing jumps (Pettitt), at 5 % of all benchmarks together (Holm).";
+        told += " Nothing drifts (Mann-Kendall) and nothing jumps (Pettitt), one in twenty of what would be told being chance (Benjamini-Hochberg).";
     }
     let mut blocks = vec![Block::Text(told)];
     if !moving.is_empty() {

@@ -35,8 +35,10 @@ fn told(matter: &Matter, members: &[&Benchmark]) -> Vec<String> {
     let failing: Vec<String> = members.iter().filter(|b| b.fails()).map(|b| matter.called(b)).collect();
     if !judged.is_empty() {
         let all = counted(judged.len() as u64, "judged benchmark");
-        told.push(if failing.is_empty() {
-            format!("All of {all} pass.")
+        told.push(if failing.is_empty() && judged.len() == 1 {
+            "The one judged benchmark passes.".into()
+        } else if failing.is_empty() {
+            format!("All {all} pass.")
         } else {
             format!("{} of {all} fail: {}.", failing.len(), listed(&failing, 6))
         });
@@ -95,7 +97,7 @@ fn results(members: &[&Benchmark]) -> Table {
         cells.extend(provider_cell(members, b));
         cells.extend([figure_cell(b.measured), Cell::text(unit(b)), bound_cell(b.requirement), bound_cell(b.target)]);
         cells.extend(aims.then(|| bound_cell(b.aim)));
-        cells.extend([margin_cell(b.margin().map(|margin| margin.share)), Cell::text(b.judged.name())]);
+        cells.extend([margin_cell(b.margin()), Cell::text(b.judged.name())]);
         cells
     };
     let mut columns = vec![words("Verdict"), words("Benchmark")];
@@ -125,7 +127,7 @@ fn conditions(members: &[&Benchmark]) -> Option<Table> {
                     None => Cell::text("–"),
                 },
                 bound_cell(case.requirement.or(case.target)),
-                margin_cell(case.margin.map(|margin| margin.share)),
+                margin_cell(case.margin),
                 Cell::text(case.judged.name()),
                 Cell::count(case.samples.n as u64),
             ]);

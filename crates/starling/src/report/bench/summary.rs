@@ -133,8 +133,8 @@ pub(super) fn blocks(matter: &Matter) -> Vec<Block> {
     }
     blocks.push(Block::Table(targets(matter)));
     blocks.push(Block::Text(
-        "Margin is the distance to the tighter of required and target as a share of it; where less is better it cannot \
-         exceed 100 %. Change is of the cost against the run before, above zero for the worse, and judges nothing: on \
+        "Margin is the distance to the tighter of required and target as a share of it, from ten times on how many times \
+         it is inside. Change is of the cost against the run before, above zero for the worse, and judges nothing: on \
          another day a machine that others use is another machine."
             .into(),
     ));
@@ -317,7 +317,7 @@ fn targets(matter: &Matter) -> Table {
         cells.extend(providers.then(|| Cell::text(b.provider.clone().unwrap_or_default())));
         cells.extend([figure_cell(b.measured), Cell::text(unit(b)), bound_cell(b.requirement), bound_cell(b.target)]);
         cells.extend(aims.then(|| bound_cell(b.aim)));
-        cells.push(margin_cell(b.margin().map(|margin| margin.share)));
+        cells.push(margin_cell(b.margin()));
         cells.push(Cell::text(b.judged.name()));
         cells.push(Cell::count(b.samples.n as u64));
         if past {
@@ -373,8 +373,10 @@ pub(super) fn conclusions(matter: &Matter) -> Vec<Block> {
     let (judged, failing) = (matter.judged().count(), matter.failing());
     let mut told = Vec::new();
     if judged > 0 {
-        told.push(if failing.is_empty() {
-            format!("All of {} are within what is asked.", counted(judged as u64, "judged benchmark"))
+        told.push(if failing.is_empty() && judged == 1 {
+            "The one judged benchmark is within what is asked.".into()
+        } else if failing.is_empty() {
+            format!("All {} are within what is asked.", counted(judged as u64, "judged benchmark"))
         } else {
             let names: Vec<String> = failing.iter().map(|b| matter.called(b)).collect();
             format!("{} of {} fail: {}.", failing.len(), counted(judged as u64, "judged benchmark"), listed(&names, 6))

@@ -101,7 +101,9 @@ mod tests {
             limit: None,
         };
         let svg = bars.svg(Size::Narrow);
-        assert!(svg.contains("xxx…<") && !svg.contains(&"x".repeat(30)));
+        let drawn = svg.replace(&"x".repeat(500), "whole");
+        assert!(drawn.contains("xxx…<") && !drawn.contains(&"x".repeat(30)));
+        assert!(drawn.contains("data-tip=\"whole\n2\""), "a reader who points at it is told all of it");
         let starts: Vec<f64> = svg
             .split("<rect class=\"bar\" x=\"")
             .skip(1)

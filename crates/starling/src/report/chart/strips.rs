@@ -87,16 +87,22 @@ impl Strips {
         let scale = Scale::relaxed(self.spread, domain, (left, right), target);
 
         let mut out = size.open(bottom + 22.0, &self.title, "");
+        let middle_of = |row: usize| top + row_height * row as f64 + if stacked { 29.0 } else { 13.0 };
+        // Where names and values stand between the strips, a line through all of them would cross these.
+        let through = |x: f64| -> String {
+            let pieces = (0..self.rows.len()).map(|row| format!("M{x:.1} {:.1}v22", middle_of(row) - 11.0));
+            if stacked { pieces.collect() } else { format!("M{x:.1} {:.1}V{bottom:.1}", top - 4.0) }
+        };
         for (value, label) in value_ticks(&scale, self.measure, target) {
             let x = scale.place(value);
-            put!(out, r#"<path class="grid" d="M{x:.1} {top:.1}V{bottom:.1}"/>"#);
+            put!(out, r#"<path class="grid" d="{}"/>"#, through(x));
             let half = label_width(&label) / 2.0;
             let middle = x.clamp(half, size.width() - half);
             put!(out, r#"<text class="tick mid" x="{middle:.1}" y="{:.1}">{}</text>"#, bottom + 16.0, escape(&label));
         }
         for (i, row) in self.rows.iter().enumerate() {
             let head = top + row_height * i as f64;
-            let middle = if stacked { head + 29.0 } else { head + 13.0 };
+            let middle = middle_of(i);
             let tip = [row.name.as_str(), row.written.as_str(), row.tip.as_str()];
             let tip: Vec<&str> = tip.into_iter().filter(|line| !line.is_empty()).collect();
             put!(out, r#"<g class="row {}" data-tip="{}">"#, row.ink.class(), escape(&tip.join("\n")));
@@ -124,7 +130,7 @@ impl Strips {
         }
         if let Some((at, name)) = &self.line {
             let x = scale.place(*at);
-            put!(out, r#"<path class="bound" d="M{x:.1} {:.1}V{bottom:.1}"/>"#, top - 4.0);
+            put!(out, r#"<path class="bound" d="{}"/>"#, through(x));
             let half = label_width(name) / 2.0;
             let middle = x.clamp(half + 2.0, (size.width() - half - 2.0).max(half + 2.0));
             put!(out, r#"<text class="tick mid" x="{middle:.1}" y="{:.1}">{}</text>"#, top - 8.0, escape(name));
