@@ -168,7 +168,17 @@ fn figure_cell(value: Option<f64>) -> Cell {
 
 /// A bound in its column; nothing where nothing is asked.
 fn bound_cell(value: Option<f64>) -> Cell {
-    value.map_or_else(|| Cell::text("–"), |value| Cell::number(value, figure(value)))
+    value.map_or_else(|| Cell::text("–"), |value| Cell::number(value, round(value)))
+}
+
+/// What is asked is a round number: no zeros behind it.
+fn round(value: f64) -> String {
+    let text = figure(value);
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 fn verdict_cell(pass: Option<bool>) -> Cell {

@@ -6,13 +6,12 @@ use super::super::chart::{Bars, Horizontal, Ink, Layer, Measure, Plot, Shape, Sp
 use super::super::document::Block;
 use super::super::number::figure;
 use super::super::palette::SERIES;
-use super::{Matter, SHORT, TALL, listed, slug};
+use super::{Matter, SHORT, TALL, listed, slug, with_unit};
 
-/// From which ratio of largest to smallest a logarithmic axis is offered.
+/// From which ratio of largest to smallest a curve gets a tall drawing.
 const WIDE: f64 = 20.0;
-/// Exponent from which growth is told as faster than the parameter's, and below which as slower.
-const FASTER: f64 = 1.15;
-const SLOWER: f64 = 0.85;
+/// How many times the largest bar a limit may be and still be drawn.
+const NEAR: f64 = 4.0;
 
 /// One series of one benchmark.
 struct Member<'a> {
@@ -108,7 +107,6 @@ fn drawn(matter: &Matter, group: &[Member]) -> Vec<Block> {
     });
     let values = || curves.iter().flatten().map(|p| p.1);
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    // Dots stand over an axis that begins at zero, which a logarithmic one cannot: lines there.
     let mut blocks = vec![Block::Plot(Plot {
         id,
         title: title(first),
@@ -122,19 +120,16 @@ fn drawn(matter: &Matter, group: &[Member]) -> Vec<Block> {
         .iter()
         .zip(&curves)
         .filter_map(|(member, points)| {
-            let power = exponent(points)?;
-            let than = match power {
-                power if power > FASTER => "faster than",
-                power if power < SLOWER => "slower than",
-                _ => "as",
-            };
-            let x = member.series.x.split(',').next().unwrap_or_default();
             let with = member.b.provider.as_deref().map_or(String::new(), |p| format!(" ({p})"));
-            Some(format!("as {x} to the power of {power:.2}{with}, {than} {x}"))
+            Some(format!("{:.2}{with}", exponent(points)?))
         })
         .collect();
     if !grown.is_empty() {
-        blocks.push(Block::Text(format!("{} grows {}.", super::heading(&first.series.name), listed(&grown, SERIES))));
+        let (name, x) = (super::heading(&first.series.name), &first.series.x);
+        blocks.push(Block::Text(format!(
+            "{name} grows with {x} to the power of {}; 1 would be in proportion.",
+            listed(&grown, SERIES)
+        )));
     }
     blocks
 }
@@ -145,13 +140,17 @@ fn bars(matter: &Matter, id: &str, member: &Member, several: bool) -> Option<Blo
         series.points.iter().filter(|p| p.y.is_finite()).map(|p| (p.x.clone(), p.y, figure(p.y))).collect();
     let provider = b.provider.as_deref().filter(|_| several);
     let ink = Ink::Series(matter.place(b.provider.as_deref()));
+    // What the benchmark is held against is drawn where these are the same sort of figure, and the bars stay visible.
+    let largest = rows.iter().map(|row| row.1).fold(0.0, f64::max);
+    let bound = b.margin().map(|margin| margin.bound);
+    let bound = bound.filter(|bound| series.y == b.unit && *bound > 0.0 && *bound <= largest * NEAR);
     (!rows.is_empty()).then(|| {
         Block::Bars(Bars {
             id: id.to_owned(),
             title: title(member) + &provider.map_or(String::new(), |p| format!(" ({p})")),
             rows,
             inks: (ink, ink),
-            limit: None,
+            limit: bound.map(|bound| (bound, format!("limit {}", with_unit(bound, &b.unit)))),
         })
     })
 }
