@@ -146,7 +146,7 @@ fn prices(table: &PriceTable) -> Fact {
     // Billionths of a dollar a second, as dollars an hour.
     let hour = |billionths: u64| grouped(billionths as f64 * 3_600.0 / 1e9, 5);
     let value = format!(
-        "${} a vCPU hour, ${} a GiB hour, read {} in {}",
+        "${} a vCPU hour, ${} a GiB hour, read {}: {}",
         hour(table.vcpu_second),
         hour(table.gib_second),
         table.date,
