@@ -159,7 +159,8 @@ fn figures(matter: &Matter) -> Vec<Figure> {
     )];
     if let Some((b, used)) = nearest(matter) {
         let tone = if used > 1.0 { Tone::Loss } else { Tone::Plain };
-        cards.push(figure("Nearest to its limit", format!("{} used", percent(used, 1)), matter.called(b), tone));
+        let label = if used > 1.0 { "Most beyond its limit" } else { "Nearest to its limit" };
+        cards.push(figure(label, format!("{} used", percent(used, 1)), matter.called(b), tone));
     }
     let checks: Vec<bool> = record.benchmarks.iter().flat_map(|b| &b.checks).map(|c| c.holds).collect();
     if !checks.is_empty() {
