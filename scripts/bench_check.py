@@ -49,6 +49,7 @@ def judged(told, name):
         "median": lambda: np.median(raw),
         "mean": raw.mean,
         "p95": lambda: np.percentile(raw, 95) if len(raw) * 0.05 >= 10 - 1e-9 else None,
+        "p99": lambda: np.percentile(raw, 99) if len(raw) * 0.01 >= 10 - 1e-9 else None,
         "worst": lambda: raw.min() if more else raw.max(),
     }[told.get("judged", "median")]()
     if value is None:
