@@ -84,7 +84,8 @@ impl Sheet<'_> {
             Block::Advice(advice) => {
                 put!(self.out, "**{}** {}\n\n", advice.level, escape(&advice.text));
                 advice.evidence.iter().for_each(|line| put!(self.out, "- {}\n", escape(line)));
-                self.out.push('\n');
+                // Words between end the list, which would take the command in otherwise.
+                self.out.push_str("\nTo see whether it holds:\n\n");
                 self.block(&Block::Command(advice.command.clone()));
             }
             // An indented block, since no fence is safe from a command that holds the fence.

@@ -56,8 +56,8 @@ fn beside_other(matter: &Matter, id: &str, beside: &Beside) -> Vec<Block> {
         words.push(format!("Less costly: {}.", listed(&better, 8)));
     }
     words.push(
-        "On another day a machine that others use is another machine, so this judges nothing; `starling bench compare` \
-         of two builds, measured in turn, does."
+        "On another day a machine that others use is another machine, so this judges nothing; two builds measured in \
+         turn, as by starling bench compare, do."
             .into(),
     );
     let mut blocks = vec![Block::Text(words.join(" "))];
