@@ -153,6 +153,7 @@ fn unit(b: &Benchmark) -> String {
 /// A figure with its unit.
 fn with_unit(value: f64, unit: &str) -> String {
     match unit.strip_prefix('$') {
+        _ if unit == "ratio" => figure(value),
         Some(per) => format!("${}{per}", figure(value)),
         None => format!("{} {unit}", figure(value)).trim_end().to_owned(),
     }

@@ -12,6 +12,8 @@ use super::{Beside, CHOICES, Matter, SHORT, TOLERANCE, listed, slug, unit, with_
 
 /// Rows of a chart of changes: the largest.
 const CHANGES: usize = 30;
+/// Drifts and jumps told in words; the table has all.
+const MOVING: usize = 8;
 
 /// The comparison charts.
 pub(super) fn blocks(matter: &Matter) -> Vec<Block> {
@@ -149,7 +151,10 @@ fn course(matter: &Matter) -> Vec<Block> {
     }
     let mut blocks = vec![Block::Text(told)];
     if !moving.is_empty() {
-        blocks.push(Block::Notes { tone: Tone::Warn, title: "What moves", items: moving });
+        let more = moving.len().saturating_sub(MOVING);
+        let mut items: Vec<String> = moving.into_iter().take(MOVING).collect();
+        items.extend((more > 0).then(|| format!("and {more} more, in the table")));
+        blocks.push(Block::Notes { tone: Tone::Warn, title: "What moves", items });
     }
     let options = courses.iter().take(CHOICES).enumerate().map(|(place, course)| {
         let name = matter.called(course.last);
