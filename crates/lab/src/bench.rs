@@ -11,11 +11,13 @@ mod cost;
 mod engine;
 mod feature;
 mod file;
+pub mod history;
 mod measure;
 #[cfg(any(test, feature = "allocations"))]
 pub mod memory;
 mod order;
 mod portfolio;
+pub mod price;
 mod quote;
 mod record;
 mod rig;
@@ -29,7 +31,9 @@ use crate::run::RunError;
 
 pub use cost::{COST_POINTS, order_cost_curve};
 pub use measure::{Distribution, PERCENTILES, Percentile, Tier, sample};
-pub use record::{BenchRecord, Benchmark, Case, Check, Cost, Id, Judged, Missing, Point, SCHEMA, Series, Subject};
+pub use record::{
+    BenchRecord, Benchmark, Case, Check, Cost, Id, Judged, Margin, Missing, Point, SCHEMA, Series, Subject,
+};
 pub use series::{bars, idle_bars, idle_quotes, quotes};
 pub use start::cold_start;
 

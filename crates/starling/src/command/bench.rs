@@ -2,10 +2,12 @@
 
 mod compare;
 mod engine;
+mod runs;
 
 use clap::{Args, Subcommand};
+use starling_lab::bench::BenchRecord;
 
-use crate::terminal::Failure;
+use crate::terminal::{Failure, put};
 
 /// Measure the engine.
 #[derive(Debug, Args)]
@@ -21,6 +23,12 @@ enum What {
     Engine(engine::Engine),
     /// Two builds, or two results: what got slower, and whether that is more than noise.
     Compare(compare::Compare),
+    /// The report of a result, from the result and the runs beside it.
+    Report(runs::Report),
+    /// A name for a run, to compare later ones with.
+    Baseline(runs::Baseline),
+    /// Print the JSON schema of results (draft 2020-12).
+    Schema,
 }
 
 impl Bench {
@@ -29,6 +37,9 @@ impl Bench {
         match self.what {
             What::Engine(engine) => engine.run(json),
             What::Compare(compare) => compare.run(json),
+            What::Report(report) => report.run(json),
+            What::Baseline(baseline) => baseline.run(json),
+            What::Schema => put(format_args!("{:#}", BenchRecord::schema())),
         }
     }
 }
