@@ -14,6 +14,7 @@ mod file;
 mod measure;
 mod order;
 mod portfolio;
+pub mod price;
 mod record;
 mod rig;
 mod risk;
