@@ -2,12 +2,14 @@
 
 mod compare;
 mod engine;
+#[cfg(unix)]
+mod swarm;
 
 use clap::{Args, Subcommand};
 
 use crate::terminal::Failure;
 
-/// Measure the engine.
+/// Measure the engine and swarms.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     #[command(subcommand)]
@@ -19,6 +21,9 @@ pub(crate) struct Bench {
 enum What {
     /// The engine: throughput, latency and the cost of orders, against the targets.
     Engine(engine::Engine),
+    /// Swarms of agents: the eighteen benchmarks, in threads and in processes.
+    #[cfg(unix)]
+    Swarm(swarm::Swarm),
     /// Two builds, or two results: what got slower, and whether that is more than noise.
     Compare(compare::Compare),
 }
@@ -28,6 +33,8 @@ impl Bench {
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
         match self.what {
             What::Engine(engine) => engine.run(json),
+            #[cfg(unix)]
+            What::Swarm(swarm) => swarm.run(json),
             What::Compare(compare) => compare.run(json),
         }
     }

@@ -27,23 +27,13 @@ impl Spell {
     /// What it cost by a table.
     fn cost(&self, plan: &Plan, prices: &PriceTable) -> Cost {
         let mut ledger = Ledger::new(prices.clone(), Budget::default());
-        let agents = || (0..).map(AgentId).zip(&self.life.agents_ns);
-        agents().for_each(|(agent, _)| ledger.start(UnixNanos::EPOCH, agent, plan.resources));
-        let micro_dollars_hour = ledger.per_hour().0;
-        let longest = agents().map(|(_, nanos)| *nanos).max().unwrap_or_default();
-        agents().for_each(|(agent, nanos)| ledger.stop(UnixNanos::new(*nanos), agent));
-        ledger.count(self.operations);
-        let (end, usage) = (UnixNanos::new(longest), ledger.usage(UnixNanos::new(longest)));
-        Cost {
-            prices: prices.clone(),
-            subject: self.subject.clone(),
-            agents: self.agents,
-            vcpu_seconds: usage.vcpu as f64 / 1e3 / 1e9,
-            gib_seconds: usage.memory as f64 / 1024.0 / 1e9,
-            operations: self.operations,
-            micro_dollars: ledger.spent(end).0,
-            micro_dollars_hour,
+        let mut longest = UnixNanos::EPOCH;
+        for (agent, nanos) in (0..).map(AgentId).zip(&self.life.agents_ns) {
+            ledger.start(UnixNanos::EPOCH, agent, plan.resources);
+            ledger.stop(UnixNanos::new(*nanos), agent);
+            longest = longest.max(UnixNanos::new(*nanos));
         }
+        Cost::of(prices, &self.subject, (self.agents, plan.resources), ledger.usage(longest), self.operations)
     }
 
     /// Costs by all tables, the dearest first.

@@ -86,8 +86,7 @@ pub(super) fn many(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         of.iter().map(|(agents, samples)| (*agents, median(samples))).collect()
     };
     let growth = exponent(&medians(&times));
-    let fit = growth.map_or_else(String::new, |growth| format!(", grows with n^{growth:.2}"));
-    let mut draft = Draft::of(times[&20].clone(), format!("20 agents{fit}"));
+    let mut draft = Draft::of(times[&20].clone(), "20 agents");
     draft.cases.push(case("10 agents", "ms", Judged::Mean, Some(30_000.0), &times[&10])?);
     for (agents, samples) in times.iter().filter(|(agents, _)| ![10, 20].contains(*agents)) {
         draft.cases.push(case(format!("{agents} agents"), "ms", Judged::Mean, None, samples)?);

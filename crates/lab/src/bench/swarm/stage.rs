@@ -22,7 +22,7 @@ use starling_swarm::topology::{Shape, Topology};
 
 use super::agent;
 use super::quarters::{Provider, Quarters, Remains, Report, Traffic, Usage};
-use super::words::{Answer, Charter, Distributing, Order, Own, Role, Told, encode};
+use super::words::{Answer, Charter, Distributing, Order, Own, Role, Told};
 use crate::bench::{BenchError, Check, Tier};
 use crate::config::Config;
 use crate::run::Run;
@@ -80,6 +80,8 @@ impl Material {
 pub struct Plan {
     /// How much.
     pub tier: Tier,
+    /// Runs of each benchmark: [`Plan::runs_of`] the tier.
+    pub runs: u32,
     /// What agents trade.
     pub material: Material,
     /// What resources cost; the dearest is held against the targets.
@@ -95,13 +97,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Runs of each benchmark.
-    pub(super) const fn runs(&self) -> u32 {
-        match self.tier {
+    /// Runs of each benchmark in a tier.
+    #[must_use]
+    pub const fn runs_of(tier: Tier) -> u32 {
+        match tier {
             Tier::Fast => 5,
             Tier::Standard => 10,
             Tier::Full => 20,
         }
+    }
+
+    pub(super) fn runs(&self) -> u32 {
+        self.runs.max(1)
     }
 
     /// Bars that each agent holds.
@@ -259,7 +266,7 @@ impl<'a> Stage<'a> {
             tasks: cast.tasks,
             mortal: cast.mortal,
         };
-        let encoded: Arc<[u8]> = encode(&charter).into();
+        let encoded = charter.encode();
         let before = self.provider.remains()?;
         let role = |at: u32| Role { own: Own { at, seed: seed(at) }, charter: Arc::clone(&encoded) };
         let opened = Instant::now();

@@ -41,6 +41,14 @@ pub struct Charter {
     pub mortal: bool,
 }
 
+impl Charter {
+    /// As bytes, once for all roles.
+    #[must_use]
+    pub fn encode(&self) -> Arc<[u8]> {
+        encode(self).into()
+    }
+}
+
 /// How a swarm handles tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distributing {
@@ -304,6 +312,6 @@ pub enum Answer {
 
 /// Bytes of a word.
 #[must_use]
-pub fn encode(word: &impl Serialize) -> Vec<u8> {
+pub(super) fn encode(word: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(word).expect("words are plain data")
 }
