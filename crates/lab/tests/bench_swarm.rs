@@ -8,7 +8,7 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use starling_core::UnixNanos;
@@ -130,6 +130,9 @@ fn plan() -> Plan {
 }
 
 fn run(number: u32, provider: &mut dyn Provider, plan: &Plan) -> Benchmark {
+    // Threads of two tests in one process would be each other's remains.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let definition = DEFINITIONS.iter().find(|definition| definition.number == number).unwrap();
     measure(definition, provider, plan).unwrap()
 }
@@ -324,7 +327,7 @@ fn another_state_fails_11() {
 #[test]
 fn a_message_that_never_left_fails_12() {
     let fewer = |_: &Charter, order: Order| match order {
-        Order::Offer { every, count, bytes } => Order::Offer { every, count: count - 1, bytes },
+        Order::Offer { offer, every, count, bytes } => Order::Offer { offer, every, count: count - 1, bytes },
         other => other,
     };
     let plan = Plan { patience: Duration::from_secs(2), ..plan() };

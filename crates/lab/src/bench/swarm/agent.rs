@@ -246,11 +246,11 @@ impl Inner {
             Order::Vote { stamp, conduct } => self.vote(now, stamp, conduct, answers),
             Order::Ping { to, count } => self.talk(now, |talk, out, _| talk.ping(now, to, count, out)),
             Order::Pass { count, bytes } => self.talk(now, |talk, out, _| talk.pass(now, count, bytes, out)),
-            Order::Offer { every, count, bytes } => {
-                self.talk(now, |talk, out, _| talk.offer(now, every, count, bytes, out));
+            Order::Offer { offer, every, count, bytes } => {
+                self.talk(now, |talk, out, _| talk.offer(now, offer, (every, count, bytes), out));
             }
             Order::Count => {
-                let talk::Received { numbers, doubled, delays, span } = self.heard().received.clone();
+                let talk::Received { numbers, doubled, delays, span, .. } = self.heard().received.clone();
                 answers.push_back(Answer::Counted { received: numbers.len() as u64, doubled, delays, span });
             }
             Order::Write { run, bytes, deltas } => {

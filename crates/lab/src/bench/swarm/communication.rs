@@ -148,7 +148,7 @@ pub(super) fn offer(
     count: u32,
     bytes: u32,
 ) -> Result<(f64, Vec<u64>), BenchError> {
-    swarm.say_all(&Order::Offer { every, count, bytes })?;
+    swarm.offer(every, count, bytes)?;
     counted(stage, swarm, every, count)
 }
 

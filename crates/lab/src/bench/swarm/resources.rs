@@ -12,7 +12,6 @@ use super::scalability::{median, name, series};
 use super::stage::{Cast, Stage};
 use super::talk;
 use super::trading::{Execution, begin, collect, execute, verify};
-use super::words::Order;
 use super::{Draft, case};
 use crate::bench::{BenchError, Judged};
 
@@ -77,7 +76,7 @@ pub(super) fn cpu(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         for run in 0..=stage.plan.runs() {
             let before: u64 = swarm.usage()?.iter().map(|usage| usage.cpu_ns).sum();
             let began = Instant::now();
-            swarm.say_all(&Order::Offer { every: EVERY, count, bytes: 64 })?;
+            swarm.offer(EVERY, count, 64)?;
             begin(&mut swarm, what)?;
             let executed = collect(stage, &mut swarm, what)?;
             let wall = began.elapsed().as_nanos() as f64;

@@ -202,6 +202,7 @@ pub(super) struct Swarm {
     /// What was said and not asked for at that time.
     pub(super) unasked: VecDeque<(u32, Answer)>,
     before: Remains,
+    offers: u32,
 }
 
 /// How long a swarm lived.
@@ -288,6 +289,7 @@ impl<'a> Stage<'a> {
             killed: vec![None; count],
             unasked: VecDeque::new(),
             before,
+            offers: 0,
         };
         let mut ordered = vec![began; count];
         let mut ready_ms = vec![0.0; count];
@@ -407,6 +409,12 @@ impl Swarm {
 
     pub(super) fn say_all(&mut self, order: &Order) -> Result<(), BenchError> {
         self.places().into_iter().try_for_each(|at| self.quarters.say(at, order))
+    }
+
+    /// Tells all to send messages at a rate to the next number.
+    pub(super) fn offer(&mut self, every: u64, count: u32, bytes: u32) -> Result<(), BenchError> {
+        self.offers += 1;
+        self.say_all(&Order::Offer { offer: self.offers, every, count, bytes })
     }
 
     /// The next answer of anybody. `within` is what the answer itself takes, besides the patience.

@@ -32,6 +32,8 @@ pub(super) enum Word {
     },
     /// A message of an offer.
     Note {
+        /// Which offer, counted from 1.
+        offer: u32,
         number: u32,
         /// When it should have left.
         due: UnixNanos,
@@ -61,6 +63,7 @@ struct Pinging {
 /// Messages to be sent at a rate.
 #[derive(Debug)]
 struct Offering {
+    offer: u32,
     to: AgentId,
     due: UnixNanos,
     every: u64,
@@ -72,6 +75,8 @@ struct Offering {
 /// What came of another's offer.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Received {
+    /// Which; those before are forgotten.
+    offer: u32,
     pub(super) numbers: BTreeSet<u32>,
     pub(super) doubled: u64,
     pub(super) delays: Vec<u64>,
@@ -134,9 +139,9 @@ impl Talk {
         out.send(self.next, Priority::High, Word::Round { began: now, left: count.saturating_sub(1), load });
     }
 
-    pub(super) fn offer(&mut self, now: UnixNanos, every: u64, count: u32, bytes: u32, out: Out<'_>) {
-        self.received = Received::default();
-        self.offering = Some(Offering { to: self.next, due: now, every, number: 0, count, bytes });
+    pub(super) fn offer(&mut self, now: UnixNanos, offer: u32, (every, count, bytes): (u64, u32, u32), out: Out<'_>) {
+        self.expect(offer);
+        self.offering = Some(Offering { offer, to: self.next, due: now, every, number: 0, count, bytes });
         self.send_due(now, out);
     }
 
@@ -144,15 +149,23 @@ impl Talk {
         out.send_all(Priority::Normal, Word::News(signals));
     }
 
-    fn send_due(&mut self, now: UnixNanos, out: Out<'_>) {
-        let Some(offer) = &mut self.offering else { return };
-        while offer.number < offer.count && offer.due <= now {
-            let note = Word::Note { number: offer.number, due: offer.due, load: vec![0; offer.bytes as usize] };
-            out.send(offer.to, Priority::Normal, note);
-            offer.number += 1;
-            offer.due = offer.due.saturating_add(offer.every);
+    /// Begins to count an offer, by its own order or by the first message that comes: whichever is first.
+    fn expect(&mut self, offer: u32) {
+        if self.received.offer < offer {
+            self.received = Received { offer, ..Received::default() };
         }
-        if offer.number == offer.count {
+    }
+
+    fn send_due(&mut self, now: UnixNanos, out: Out<'_>) {
+        let Some(offering) = &mut self.offering else { return };
+        while offering.number < offering.count && offering.due <= now {
+            let Offering { offer, number, due, .. } = *offering;
+            let note = Word::Note { offer, number, due, load: vec![0; offering.bytes as usize] };
+            out.send(offering.to, Priority::Normal, note);
+            offering.number += 1;
+            offering.due = due.saturating_add(offering.every);
+        }
+        if offering.number == offering.count {
             self.offering = None;
         }
     }
@@ -193,8 +206,12 @@ impl Component for Talk {
                 self.passed += 1;
                 out.send(self.next, Priority::High, Word::Round { began, left: left - 1, load });
             }
-            Word::Note { number, due, .. } => {
-                let Received { numbers, doubled, delays, span } = &mut self.received;
+            Word::Note { offer, number, due, .. } => {
+                self.expect(offer);
+                let Received { offer: present, numbers, doubled, delays, span } = &mut self.received;
+                if *present != offer {
+                    return;
+                }
                 if numbers.insert(number) {
                     delays.push(now.since(due));
                     *span = Some((span.map_or(now, |(first, _)| first), now));

@@ -86,6 +86,14 @@ impl Trader {
 
     /// Executes its strategy.
     pub(super) fn execute(&self, assignment: Assignment) -> Result<Signals, BenchError> {
+        let mut signals = self.execute_once(assignment)?;
+        for _ in 0..assignment.again {
+            signals = self.execute_once(assignment)?;
+        }
+        Ok(signals)
+    }
+
+    fn execute_once(&self, assignment: Assignment) -> Result<Signals, BenchError> {
         let (agent, bars) = self.alone(assignment);
         let mut brain = Brain::new(&self.config, &agent).map_err(|e| failed("be set up", e))?;
         let mut hasher = blake3::Hasher::new();

@@ -113,6 +113,8 @@ pub struct Assignment {
     pub instrument: u16,
     /// On its last so many bars.
     pub bars: u16,
+    /// So many times over, for work that takes a while; 0 is once.
+    pub again: u16,
 }
 
 /// To an agent.
@@ -156,6 +158,8 @@ pub enum Order {
     },
     /// Send messages to the next on the ring of numbers, so many, one every so many nanoseconds.
     Offer {
+        /// Which offer of the swarm, counted from 1.
+        offer: u32,
         /// Nanoseconds from one to the next.
         every: u64,
         /// How many.
