@@ -7,7 +7,7 @@
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use starling_core::UnixNanos;
 use starling_swarm::consensus::ballot::Choice;
 use starling_swarm::cost::Resources;
 use starling_swarm::id::AgentId;
+use starling_swarm::message::{Class, decode};
 use starling_swarm::node::Parcel;
 use starling_swarm::topology::Shape;
 
@@ -32,8 +33,8 @@ struct Fault {
     role: Arc<dyn Fn(&Own, &mut Charter) + Send + Sync>,
     order: Arc<dyn Fn(&Charter, Order) -> Order + Send + Sync>,
     answer: Arc<dyn Fn(Answer) -> Vec<Answer> + Send + Sync>,
-    /// Frames that it sends, by their count: false drops one.
-    frame: Arc<dyn Fn(u64) -> bool + Send + Sync>,
+    /// Frames that it sends: false drops one.
+    frame: Arc<dyn Fn(&Parcel) -> bool + Send + Sync>,
     clock: Arc<dyn Fn(UnixNanos) -> UnixNanos + Send + Sync>,
     /// Bytes it holds for nothing.
     hoard: usize,
@@ -66,7 +67,7 @@ impl Fault {
             let inner = Agent::new(&broken.encode(), clock);
             // Memory counts once it is written.
             let _hoard = vec![1; self.hoard];
-            Box::new(Broken { inner, charter, fault: self.clone(), answers: Vec::new(), sent: 0, _hoard })
+            Box::new(Broken { inner, charter, fault: self.clone(), answers: Vec::new(), _hoard })
         }))
     }
 }
@@ -76,7 +77,6 @@ struct Broken {
     charter: Charter,
     fault: Fault,
     answers: Vec<Answer>,
-    sent: u64,
     _hoard: Vec<u8>,
 }
 
@@ -96,8 +96,7 @@ impl Subject for Broken {
     fn poll_frame(&mut self) -> Option<Parcel> {
         loop {
             let parcel = self.inner.poll_frame()?;
-            self.sent += 1;
-            if (self.fault.frame)(self.sent) {
+            if (self.fault.frame)(&parcel) {
                 return Some(parcel);
             }
         }
@@ -305,8 +304,13 @@ fn a_clock_that_runs_at_half_speed_fails_9() {
 
 #[test]
 fn a_message_dropped_is_in_10() {
-    // It leaves again when nobody has said for 200 ms that it came; half of that is in the figure.
-    let fault = Fault { frame: Arc::new(|count| count != 400), ..Fault::at(1) };
+    // An answer to a ping. It leaves again when nobody has said for 200 ms that it came; half of that is in the figure.
+    let dropped = AtomicBool::new(false);
+    let drop_one = move |parcel: &Parcel| {
+        let (header, _) = decode(&parcel.bytes).unwrap();
+        (header.class, header.sequence) != (Class::Once, 300) || dropped.swap(true, Ordering::SeqCst)
+    };
+    let fault = Fault { frame: Arc::new(drop_one), ..Fault::at(1) };
     let found = run(10, &mut fault.provider(), &plan());
     assert!(found.samples.max >= 100.0, "{:?}", found.samples.max);
     assert!(wrong(&found).is_empty(), "{:?}", found.checks);
