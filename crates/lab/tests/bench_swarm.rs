@@ -25,13 +25,16 @@ use starling_lab::bench::swarm::{
 };
 use starling_lab::bench::{BenchError, Benchmark, Case, Tier, price};
 
+type OnRole = Arc<dyn Fn(&Own, &mut Charter) + Send + Sync>;
+type OnOrder = Arc<dyn Fn(&Charter, Order) -> Order + Send + Sync>;
+
 /// What is broken, and at whom.
 #[derive(Clone)]
 struct Fault {
     at: u32,
     /// Looked at before the agent is made.
-    role: Arc<dyn Fn(&Own, &mut Charter) + Send + Sync>,
-    order: Arc<dyn Fn(&Charter, Order) -> Order + Send + Sync>,
+    role: OnRole,
+    order: OnOrder,
     answer: Arc<dyn Fn(Answer) -> Vec<Answer> + Send + Sync>,
     /// Frames that it sends: false drops one.
     frame: Arc<dyn Fn(&Parcel) -> bool + Send + Sync>,
