@@ -25,6 +25,7 @@ mod risk;
 mod series;
 mod start;
 mod strategy;
+pub mod swarm;
 mod wire;
 
 use crate::run::RunError;
@@ -65,6 +66,9 @@ pub enum BenchError {
     /// The input of a workload cannot be built.
     #[error("the benchmark's input cannot be built: {0}")]
     Input(String),
+    /// Somebody wants it to end.
+    #[error("interrupted")]
+    Interrupted,
     /// The answer is wrong: the work was not done, or not right.
     #[error("{id} answers {found}, where {expected} is right; its time would mean nothing")]
     Answer {

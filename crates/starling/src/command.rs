@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
     /// Serve a venue on this machine: replay a recording to any client, with faults on demand.
     Venue(venue::Venue),
-    /// Measure the engine against its targets.
+    /// Measure the engine and swarms against their targets.
     Bench(bench::Bench),
     /// Run a command and show where its processor time goes: a flame graph.
     Profile(profile::Profile),

@@ -14,6 +14,8 @@
 pub(crate) mod agent;
 #[cfg(unix)]
 pub(crate) mod control;
+#[cfg(target_os = "linux")]
+pub(crate) mod house;
 pub(crate) mod overview;
 pub(crate) mod pace;
 #[cfg(target_os = "linux")]
@@ -73,7 +75,7 @@ impl Service {
 }
 
 /// Random bytes of the system.
-fn draw<const N: usize>() -> io::Result<[u8; N]> {
+pub(crate) fn draw<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes))?;
     Ok(bytes)

@@ -460,10 +460,11 @@ impl BenchRecord {
     pub fn table(&self) -> String {
         let mut text = String::new();
         let width = self.benchmarks.iter().map(|b| b.name.chars().count()).max().unwrap_or(0);
-        let mut suite = "";
+        let mut suite = String::new();
         for b in &self.benchmarks {
-            if b.suite != suite {
-                suite = &b.suite;
+            let of = b.provider.as_ref().map_or_else(|| b.suite.clone(), |p| format!("{}, {p}", b.suite));
+            if of != suite {
+                suite = of;
                 let head = ("measured", "unit", "95 % of median", "n", "required", "target");
                 writeln!(
                     text,
@@ -485,6 +486,15 @@ impl BenchRecord {
                 verdict(b.pass)
             )
             .expect("writing to a string");
+            for check in b.checks.iter().filter(|check| !check.holds) {
+                let Check { claim, expected, found, .. } = check;
+                writeln!(text, "  does not hold: {claim}: expected {expected}, found {found}")
+                    .expect("writing to a string");
+            }
+            for case in b.cases.iter().filter(|case| case.pass == Some(false)) {
+                let found = case.measured.map_or_else(|| "n too small".to_owned(), short);
+                writeln!(text, "  FAIL {}: {found} {}", case.name, case.unit).expect("writing to a string");
+            }
         }
         for missing in &self.missing {
             writeln!(text, "missing  {}: {}", missing.suite, missing.reason).expect("writing to a string");

@@ -9,7 +9,7 @@ use super::output;
 use crate::terminal::{Failure, put, say};
 
 /// The bundled configuration.
-const CONFIG: &str = include_str!("../../demo/demo.toml");
+pub(crate) const CONFIG: &str = include_str!("../../demo/demo.toml");
 /// The bundled data: five US stocks, daily, 2000 to 2013 (provenance in `demo/README.md`).
 pub(crate) const STOCKS: &[u8] = include_bytes!("../../demo/stocks5_1d_2000_2013.csv.gz");
 

@@ -27,6 +27,15 @@ const TURN: Duration = Duration::from_secs(1);
 /// Agents that a process may hold.
 pub(super) const SHARE_MAX: usize = 256;
 
+/// What a process is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Duty {
+    /// Its agents confer.
+    Confer(Posting),
+    /// Its agent is measured, with this role.
+    Measured(Vec<u8>),
+}
+
 /// What a process is told: all that its agents are.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Posting {
@@ -134,8 +143,15 @@ pub(crate) fn run() -> ExitCode {
 
 fn live() -> Result<(), Failure> {
     let inside = Inside::enter().map_err(Failure::usage)?;
-    let posting: Posting = postcard::from_bytes(&inside.assignment().role)
+    let duty: Duty = postcard::from_bytes(&inside.assignment().role)
         .map_err(|error| Failure::run(format!("the provider is of another release: {error}")))?;
+    let posting = match duty {
+        Duty::Confer(posting) => posting,
+        Duty::Measured(role) => {
+            super::house::live(&inside, &role);
+            return Ok(());
+        }
+    };
     match &posting.endpoints {
         None => over_the_chair(&inside, &posting),
         Some(endpoints) => past_the_chair(&inside, &posting, endpoints),

@@ -29,7 +29,7 @@ use starling_swarm::id::AgentId;
 use starling_swarm::scale::{Autoscaler, Load};
 
 use super::Service;
-use super::agent::{ARGUMENT, Posting, SHARE_MAX, address, seat_number};
+use super::agent::{ARGUMENT, Duty, Posting, SHARE_MAX, address, seat_number};
 use super::overview::Watch;
 use crate::terminal::say;
 
@@ -178,7 +178,7 @@ impl Quarters {
                 endpoints: self.endpoints.as_ref().map(|endpoints| endpoints[..processes].to_vec()),
                 swarm: swarm.clone(),
             };
-            let role = postcard::to_allocvec(&posting).expect("a posting is plain data");
+            let role = postcard::to_allocvec(&Duty::Confer(posting)).expect("a posting is plain data");
             self.provider.spawn(Spec { agent: number, role, replace: true, standby: false }).map_err(line)?;
             of_slot.iter().for_each(|at| self.homes[*at] = number);
             let shard = Shard { places: of_slot, is_here: false, unsaid: VecDeque::new(), since: None };

@@ -26,7 +26,7 @@ fn long() -> Scene {
 
 /// Starts the command, waits for `sign` to be there, and interrupts it as Ctrl-C does.
 #[cfg(unix)]
-fn interrupted(scene: &Scene, arguments: &[&str], sign: &str) -> Said {
+pub(crate) fn interrupted(scene: &Scene, arguments: &[&str], sign: &str) -> Said {
     let mut command = scene.command(arguments);
     let mut child: Child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();

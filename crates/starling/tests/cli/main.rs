@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod bench_swarm;
 mod commands;
 mod configuration;
 mod data;

@@ -32,6 +32,11 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
+    /// The folder, if there is to be one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
     /// Looks at the folder, if there is to be one: what is wrong with it is known before anything is measured.
     pub(super) fn open(&self) -> Result<Option<Desk>, Failure> {
         let Some(out) = &self.out else { return Ok(None) };

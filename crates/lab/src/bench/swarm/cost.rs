@@ -1,0 +1,158 @@
+//! 16 to 18: what agents cost: resources allocated times lifetime, by each price table.
+//!
+//! Invariant: time counts from an agent's start to its end, however idle, creation and end included; the dearest table
+//! is held against the targets.
+
+use starling_core::UnixNanos;
+use starling_core::time::{HOUR, MILLISECOND, SECOND};
+use starling_swarm::cost::{Budget, Ledger, PriceTable};
+use starling_swarm::id::AgentId;
+use starling_swarm::topology::Shape;
+
+use super::scalability::{median, name, series};
+use super::stage::{Cast, Life, Plan, Stage};
+use super::trading::{Execution, execute};
+use super::{Draft, case};
+use crate::bench::{BenchError, Cost, Judged};
+
+/// A swarm's life and work.
+struct Spell {
+    subject: String,
+    agents: u32,
+    life: Life,
+    operations: u64,
+}
+
+impl Spell {
+    /// What it cost by a table.
+    fn cost(&self, plan: &Plan, prices: &PriceTable) -> Cost {
+        let mut ledger = Ledger::new(prices.clone(), Budget::default());
+        let mut longest = UnixNanos::EPOCH;
+        for (agent, nanos) in (0..).map(AgentId).zip(&self.life.agents_ns) {
+            ledger.start(UnixNanos::EPOCH, agent, plan.resources);
+            ledger.stop(UnixNanos::new(*nanos), agent);
+            longest = longest.max(UnixNanos::new(*nanos));
+        }
+        Cost::of(prices, &self.subject, (self.agents, plan.resources), ledger.usage(longest), self.operations)
+    }
+
+    /// Costs by all tables, the dearest first.
+    fn costs(&self, plan: &Plan) -> Vec<Cost> {
+        let mut costs: Vec<Cost> = plan.prices.iter().map(|prices| self.cost(plan, prices)).collect();
+        costs.sort_by_key(|cost| std::cmp::Reverse(cost.micro_dollars_hour));
+        costs
+    }
+
+    /// The dearest price of an operation, millionths of a dollar.
+    fn per_operation(&self, plan: &Plan) -> f64 {
+        let costs = self.costs(plan);
+        costs.first().map_or(f64::NAN, |cost| cost.micro_dollars as f64 / cost.operations.max(1) as f64)
+    }
+}
+
+/// Creates a swarm, has it work, ends it.
+fn spell(stage: &mut Stage<'_>, agents: u32, shape: Shape, what: Execution) -> Result<Spell, BenchError> {
+    let (mut swarm, _) = stage.create(Cast::of(agents, shape))?;
+    let executed = execute(stage, &mut swarm, what)?;
+    let operations = executed.took.len() as u64;
+    let claim = "operations were done and counted";
+    stage.audit.equal(claim, &(u64::from(agents) * u64::from(what.executions)), &operations);
+    let life = stage.destroy(swarm)?;
+    let claim = "every agent's lifetime is counted";
+    stage.audit.equal(claim, &(agents as usize), &life.agents_ns.len());
+    let least = what.pace * u64::from(what.executions.saturating_sub(1));
+    let lived = life.agents_ns.iter().copied().min().unwrap_or_default();
+    let claim = "no agent lived shorter than its work takes at its pace: ms";
+    stage.audit.claim(claim, format!("{} or more", least / MILLISECOND), lived / MILLISECOND, lived >= least);
+    Ok(Spell { subject: format!("{} of {agents}", name(shape)), agents, life, operations })
+}
+
+/// Holds the tables against each other: without a price nothing is judged.
+fn priced(stage: &mut Stage<'_>) -> Result<(), BenchError> {
+    let dear = stage.plan.prices.iter().filter(|prices| prices.vcpu_second > 0 && prices.gib_second > 0).count();
+    stage.audit.claim("a table names a price", "1 or more", dear, dear > 0);
+    if stage.plan.prices.is_empty() {
+        return Err(BenchError::Input("there is no price table: name one with --prices".to_owned()));
+    }
+    Ok(())
+}
+
+/// 16: as fast as it goes.
+pub(super) fn operation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    priced(stage)?;
+    let what = Execution { executions: 100, pace: 0, tell: false };
+    stage.warm_up(Cast::of(5, Shape::Mesh))?;
+    let (mut prices, mut costs) = (Vec::new(), Vec::new());
+    for _ in 0..stage.plan.runs() {
+        let spell = spell(stage, 5, Shape::Mesh, what)?;
+        prices.push(spell.per_operation(stage.plan));
+        costs = spell.costs(stage.plan);
+    }
+    let mut draft = Draft::of(prices, "5 agents, 100 executions each, creation and end included");
+    draft.costs = costs;
+    Ok(draft)
+}
+
+/// 17: at a pace, in each topology.
+pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    const PACE: u64 = 50 * MILLISECOND;
+    priced(stage)?;
+    let lasts = stage.plan.of_tier(3, 60, 60) * SECOND;
+    let runs = u64::from(stage.plan.runs().min(10));
+    let executions = u32::try_from(lasts / runs / PACE).unwrap_or(u32::MAX);
+    let what = Execution { executions, pace: PACE, tell: true };
+    let (mut all, mut costs, mut points, mut per_operation) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut cases = Vec::new();
+    for shape in Shape::ALL {
+        let (mut hours, mut operations) = (Vec::new(), Vec::new());
+        let mut last = Vec::new();
+        for _ in 0..runs {
+            let spell = spell(stage, 8, shape, what)?;
+            last = spell.costs(stage.plan);
+            // What was spent in its lifetime, as of an hour.
+            let lived = spell.life.agents_ns.iter().copied().max().unwrap_or_default();
+            let spent = last.first().map_or(f64::NAN, |cost| cost.micro_dollars as f64);
+            hours.push(spent / 1e6 * HOUR as f64 / lived.max(1) as f64);
+            operations.push(spell.per_operation(stage.plan));
+        }
+        costs.extend(last);
+        points.push((name(shape), median(&hours)));
+        per_operation.push((name(shape), median(&operations)));
+        cases.push(case(name(shape), "$/h", Judged::Worst, Some(2.0), &hours)?);
+        all.extend(hours);
+    }
+    let mut draft = Draft::of(all, format!("8 agents, {} s of operations in each topology", lasts / SECOND));
+    draft.cases = cases;
+    draft.costs = costs;
+    draft.series.push(series("an hour", "topology", "$/h, median", points));
+    draft.series.push(series("an operation", "topology", "millionths of a dollar, median", per_operation));
+    Ok(draft)
+}
+
+/// 18: what an execution costs among more agents.
+pub(super) fn scale(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    const COUNTS: [u32; 4] = [2, 5, 10, 15];
+    priced(stage)?;
+    let what = Execution { executions: 50, pace: 10 * MILLISECOND, tell: false };
+    stage.warm_up(Cast::of(2, Shape::Mesh))?;
+    let mut prices: [Vec<f64>; 4] = Default::default();
+    let (mut ratios, mut costs) = (Vec::new(), Vec::new());
+    for _ in 0..stage.plan.runs() {
+        costs.clear();
+        for (agents, prices) in COUNTS.into_iter().zip(&mut prices) {
+            let spell = spell(stage, agents, Shape::Mesh, what)?;
+            prices.push(spell.per_operation(stage.plan));
+            costs.extend(spell.costs(stage.plan));
+        }
+        let last = |at: usize| prices[at].last().copied().unwrap_or(f64::NAN);
+        ratios.push(last(3) / last(0));
+    }
+    let mut draft = Draft::of(ratios, "price of an execution, 15 over 2 agents, one each 10 ms");
+    draft.costs = costs;
+    for (agents, prices) in COUNTS.into_iter().zip(&prices) {
+        draft.cases.push(case(format!("{agents} agents"), "micro-$", Judged::Mean, None, prices)?);
+    }
+    let points = COUNTS.into_iter().zip(prices.iter().map(|prices| median(prices)));
+    draft.series.push(series("an execution", "agents", "millionths of a dollar, median", points));
+    Ok(draft)
+}

@@ -1,0 +1,486 @@
+//! 7 to 9: executing strategies, distributing tasks, deciding together.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use starling_core::UnixNanos;
+use starling_core::time::{DAY, MILLISECOND};
+use starling_swarm::agent::UNIT;
+use starling_swarm::consensus::ballot::{Action, Choice};
+use starling_swarm::consensus::council::Mode;
+use starling_swarm::consensus::statement::Certificate;
+use starling_swarm::id::AgentId;
+use starling_swarm::task::{Capabilities, Outcome, Strategy, Task, TaskKey, efficiency_bp};
+use starling_swarm::topology::Shape;
+
+use super::scalability::{BARS, median, series};
+use super::stage::{Cast, Stage, Swarm, ms_of, span};
+use super::trader::Trader;
+use super::words::{Answer, Assignment, Charter, Conduct, Distributing, Order, Signals, encode};
+use super::{Draft, agent, case};
+use crate::bench::{BenchError, Judged};
+
+/// Executions of all agents at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Execution {
+    /// Of each agent.
+    pub(super) executions: u32,
+    /// Nanoseconds from one to the next; 0 for as fast as it goes.
+    pub(super) pace: u64,
+    /// Each is told to all others.
+    pub(super) tell: bool,
+}
+
+/// What came of executions: nanoseconds of each, agent by agent.
+pub(super) struct Executed {
+    pub(super) took: Vec<u64>,
+    pub(super) signals: Vec<(u32, Vec<Signals>)>,
+}
+
+/// Has all agents execute, and holds their signals against the engine's in this process.
+pub(super) fn execute(stage: &mut Stage<'_>, swarm: &mut Swarm, what: Execution) -> Result<Executed, BenchError> {
+    begin(swarm, what)?;
+    let executed = collect(stage, swarm, what)?;
+    verify(stage, &swarm.charter, what, &executed)?;
+    Ok(executed)
+}
+
+/// Tells all agents to execute.
+pub(super) fn begin(swarm: &mut Swarm, what: Execution) -> Result<(), BenchError> {
+    let Execution { executions, pace, tell } = what;
+    let first = Assignment { instrument: 0, bars: BARS, again: 0 };
+    swarm.say_all(&Order::Execute { executions, first, pace, tell })
+}
+
+/// Waits until all have.
+pub(super) fn collect(stage: &Stage<'_>, swarm: &mut Swarm, what: Execution) -> Result<Executed, BenchError> {
+    let within = span(what.pace.saturating_mul(u64::from(what.executions)));
+    let executed = swarm.gather(stage.plan, "execute", within, |answer| match answer {
+        Answer::Executed { took, signals } => Ok((took, signals)),
+        other => Err(other),
+    })?;
+    let took = executed.iter().flat_map(|(_, (took, _))| took).copied().collect();
+    Ok(Executed { took, signals: executed.into_iter().map(|(at, (_, signals))| (at, signals)).collect() })
+}
+
+/// Holds signals against those of the engine in this process.
+pub(super) fn verify(
+    stage: &mut Stage<'_>,
+    charter: &Charter,
+    what: Execution,
+    executed: &Executed,
+) -> Result<(), BenchError> {
+    let mut wrong = 0_u64;
+    let (mut changes, mut drifted) = (0_u64, 0_u64);
+    for (at, signals) in &executed.signals {
+        let trader = Trader::new(&charter.config, *at, &charter.events)?;
+        let instruments = trader.instruments();
+        let right = |instrument: u16| {
+            let assignment = Assignment { instrument, bars: BARS, again: 0 };
+            Ok((trader.execute(assignment)?, trader.reference(assignment)?))
+        };
+        let wanted = (0..instruments.min(u16::try_from(what.executions).unwrap_or(u16::MAX))).map(right);
+        let wanted: Vec<(Signals, u64)> = wanted.collect::<Result<_, BenchError>>()?;
+        for (signals, (right, equity)) in signals.iter().zip(wanted.iter().cycle()) {
+            wrong += u64::from(signals != right);
+            drifted += u64::from(signals.equity != *equity);
+            changes += u64::from(signals.changes);
+        }
+        let claim = "every agent executed as often as it was told";
+        stage.audit.equal(claim, &u64::from(what.executions), &(signals.len() as u64));
+    }
+    let claim = "signals after every bar equal those of the engine in the conductor's process; different ones";
+    stage.audit.equal(claim, &0, &wrong);
+    let claim = "equity at the end equals that of a backtest, to the last bit; different ones";
+    stage.audit.equal(claim, &0, &drifted);
+    if what.executions > 1 {
+        stage.audit.claim("strategies changed their minds on these bars", "more than once", changes, changes > 1);
+    }
+    Ok(())
+}
+
+/// 7: executions of five agents.
+pub(super) fn execution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    let what = Execution { executions: 50, pace: 0, tell: false };
+    let (mut swarm, _) = stage.create(Cast::of(5, Shape::Mesh))?;
+    execute(stage, &mut swarm, Execution { executions: 5, ..what })?;
+    let (mut took, mut rates) = (Vec::new(), Vec::new());
+    for _ in 0..stage.plan.runs() {
+        let began = Instant::now();
+        begin(&mut swarm, what)?;
+        let executed = collect(stage, &mut swarm, what)?;
+        rates.push(executed.took.len() as f64 / began.elapsed().as_secs_f64());
+        verify(stage, &swarm.charter, what, &executed)?;
+        took.extend(executed.took.iter().map(|nanos| ms_of(*nanos)));
+    }
+    stage.destroy(swarm)?;
+    let mut draft =
+        Draft::of(took, format!("5 agents, 50 executions of {BARS} bars each, {} times", stage.plan.runs()));
+    let mut rate = case("executions of all agents", "executions/s", Judged::Mean, None, &rates)?;
+    rate.more_is_better = true;
+    draft.cases.push(rate);
+    Ok(draft)
+}
+
+/// A vote.
+pub(super) const fn honest((action, confidence): (Action, u16)) -> Conduct {
+    Conduct::Honest(Choice::Act { action, confidence })
+}
+
+/// What a council does about votes, computed apart: in floats, from the definitions of the modes.
+pub(super) fn expected(charter: &Charter, votes: &[Conduct]) -> Result<String, BenchError> {
+    let mut sums: BTreeMap<Action, (f64, u32)> = BTreeMap::new();
+    let mut all = 0.0;
+    for vote in votes {
+        if let Conduct::Honest(Choice::Act { action, confidence }) = vote {
+            let share = f64::from(*confidence) / f64::from(UNIT);
+            let sum = sums.entry(*action).or_default();
+            (sum.0, sum.1) = (sum.0 + share, sum.1 + 1);
+            all += share;
+        } else {
+            // Who is silent is wholly against everything.
+            all += 1.0;
+        }
+    }
+    let n = charter.agents;
+    let quorum = agent::council(charter)?.quorum() as u32;
+    let best = |rank: fn(&(f64, u32)) -> f64| {
+        sums.iter().max_by(|one, other| rank(one.1).total_cmp(&rank(other.1))).map(|(action, sum)| (*action, *sum))
+    };
+    let decided = match charter.mode {
+        Mode::Weighted => {
+            let threshold = f64::from(agent::THRESHOLD_BP) / f64::from(UNIT);
+            best(|sum| sum.0).filter(|(_, sum)| sum.0 / all >= threshold)
+        }
+        Mode::Byzantine | Mode::Quorum => best(|sum| f64::from(sum.1)).filter(|(_, sum)| sum.1 >= quorum),
+        _ => best(|sum| f64::from(sum.1)).filter(|(_, sum)| 2 * sum.1 > n),
+    };
+    Ok(match decided {
+        Some((action, (_, heads))) if heads >= 2 => told(action, heads),
+        _ => NO_TRADE.to_owned(),
+    })
+}
+
+const NO_TRADE: &str = "no trade";
+
+fn told(action: Action, heads: u32) -> String {
+    format!("{action:?} by {heads}").to_lowercase()
+}
+
+/// How a question was decided.
+pub(super) struct Verdict {
+    pub(super) outcome: String,
+    /// From the first agent asked to the last that held the certificate.
+    pub(super) took_ms: f64,
+    /// To the first that held it.
+    pub(super) first_ms: f64,
+    pub(super) certificate: Certificate,
+}
+
+/// Asks all agents about a bar; the votes of those that are not silent are expected in the certificate, unless lies are.
+pub(super) fn debate(
+    stage: &mut Stage<'_>,
+    swarm: &mut Swarm,
+    stamp: UnixNanos,
+    votes: &[Conduct],
+) -> Result<Verdict, BenchError> {
+    for (at, conduct) in (0..).zip(votes) {
+        swarm.say(at, &Order::Vote { stamp, conduct: *conduct })?;
+    }
+    let decided = swarm.gather(stage.plan, "decide", Duration::ZERO, |answer| match answer {
+        Answer::Decided { called, decided, certificate } if certificate.subject.stamp == stamp => {
+            Ok((called, decided, certificate))
+        }
+        other => Err(other),
+    })?;
+    let began = decided.iter().map(|(_, (called, ..))| *called).min().unwrap_or(UnixNanos::EPOCH);
+    let held = |(_, (_, decided, _)): &(u32, (UnixNanos, UnixNanos, Box<Certificate>))| decided.since(began);
+    let (first, last) = (decided.iter().map(held).min(), decided.iter().map(held).max());
+    let certificate = (*decided[0].1.2).clone();
+    let all_same = decided.iter().all(|(_, (.., other))| other.dossier == certificate.dossier);
+    let claim = "all agents hold a certificate of the same votes";
+    stage.audit.claim(claim, "yes", if all_same { "yes" } else { "no" }, all_same);
+    let council = agent::council(&swarm.charter)?;
+    let keys = agent::keys(&swarm.charter)?;
+    let signed = decided.iter().try_for_each(|(_, (.., other))| other.verify(&keys, &council));
+    let found = signed.as_ref().map_or_else(ToString::to_string, |()| "every signature holds".to_owned());
+    let claim = "certificates convince a stranger who has the keys";
+    stage.audit.claim(claim, "every signature holds", found, signed.is_ok());
+    let outcome = match certificate.outcome(&council) {
+        starling_swarm::consensus::tally::Outcome::Act { action, supporters, .. } => told(action, supporters),
+        starling_swarm::consensus::tally::Outcome::NoTrade(_) => NO_TRADE.to_owned(),
+    };
+    let (took_ms, first_ms) = (ms_of(last.unwrap_or_default()), ms_of(first.unwrap_or_default()));
+    Ok(Verdict { outcome, took_ms, first_ms, certificate })
+}
+
+/// The proposals of 9, in order of the agents.
+const PROPOSALS: [(Action, u16); 6] = [
+    (Action::Buy, 8_500),
+    (Action::Hold, 6_000),
+    (Action::Buy, 9_000),
+    (Action::Sell, 4_500),
+    (Action::Buy, 7_500),
+    (Action::Hold, 5_500),
+];
+/// Who is silent, or lies, where one does: the last, who coordinates no first term.
+const ODD: u32 = 5;
+
+/// 9: six agents, and what a silent and a lying one do to them.
+pub(super) fn consensus(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    let rounds = stage.plan.of_tier(20, 20, 40);
+    let mut votes: Vec<Conduct> = PROPOSALS.map(honest).into();
+    let all = rounds_of(stage, Cast::of(6, Shape::Mesh), &votes, rounds)?;
+    votes[ODD as usize] = Conduct::Silent;
+    // So long an answer is waited for; whoever comes later is not in the dossier.
+    let hasty = Cast { patience: 50 * MILLISECOND, ..Cast::of(6, Shape::Mesh) };
+    let silent = rounds_of(stage, hasty, &votes, rounds)?;
+    let one = Choice::Act { action: Action::Hold, confidence: 5_500 };
+    votes[ODD as usize] = Conduct::Lying(one, Choice::Act { action: Action::Sell, confidence: 9_900 });
+    let lying = rounds_of(stage, Cast { mode: Mode::Byzantine, ..hasty }, &votes, rounds)?;
+    let mut draft = Draft::of(all.took.clone(), format!("6 agents, {rounds} rounds"));
+    draft.cases.push(case("until the first agent holds the certificate", "ms", Judged::Mean, None, &all.first)?);
+    draft.cases.push(case("one agent silent", "ms", Judged::Mean, Some(200.0), &silent.took)?);
+    draft.cases.push(case("one agent lies, Byzantine mode", "ms", Judged::Mean, Some(200.0), &lying.took)?);
+    let medians = [("all speak", &all.took), ("one silent", &silent.took), ("one lies", &lying.took)];
+    draft.series.push(series("decision", "agents", "ms, median", medians.map(|(name, took)| (name, median(took)))));
+    Ok(draft)
+}
+
+struct Rounds {
+    took: Vec<f64>,
+    first: Vec<f64>,
+}
+
+fn rounds_of(stage: &mut Stage<'_>, cast: Cast, votes: &[Conduct], rounds: u64) -> Result<Rounds, BenchError> {
+    let (mut swarm, _) = stage.create(cast)?;
+    let right = expected(&swarm.charter, votes)?;
+    let bytes = swarm.traffic()?.bytes;
+    let (mut took, mut first) = (Vec::new(), Vec::new());
+    let is_honest = votes.iter().all(|vote| matches!(vote, Conduct::Honest(_)));
+    for round in 0..=rounds {
+        let verdict = debate(stage, &mut swarm, UnixNanos::new(round + 1), votes)?;
+        let voters: Vec<u32> = verdict.certificate.dossier.ballots.iter().map(|ballot| ballot.agent.0).collect();
+        if is_honest {
+            let claim = "the decision is the one computed from the votes";
+            stage.audit.equal(claim, &right, &verdict.outcome);
+            let claim = "every vote is in the certificate";
+            stage.audit.equal(claim, &votes.len(), &voters.len());
+        } else if votes.contains(&Conduct::Silent) {
+            let claim = "the silent agent has no vote in any certificate";
+            stage.audit.claim(claim, "none", format!("voters {voters:?}"), !voters.contains(&ODD));
+        }
+        if round > 0 {
+            took.push(verdict.took_ms);
+            first.push(verdict.first_ms);
+        }
+    }
+    if votes.iter().any(|vote| matches!(vote, Conduct::Lying(..))) {
+        // Proofs may travel behind the last certificate.
+        let mut caught: Vec<u32> = Vec::new();
+        let others = (0..cast.agents).filter(|at| *at != ODD).count();
+        let mut note = |at: u32, answer: &Answer| {
+            if *answer == Answer::Caught(AgentId(ODD)) && at != ODD && !caught.contains(&at) {
+                caught.push(at);
+            }
+            caught.len()
+        };
+        let mut known = 0;
+        for (at, answer) in std::mem::take(&mut swarm.unasked) {
+            known = note(at, &answer);
+        }
+        while known < others {
+            let (at, answer) = swarm.hear(stage.plan, "catch the liar", Duration::ZERO)?;
+            known = note(at, &answer);
+        }
+        stage.audit.equal("the liar was caught with both its votes, by all others", &others, &known);
+    }
+    let crossed = swarm.traffic()?.bytes - bytes;
+    // Each of the others' signatures, 64 bytes, has to come to the coordinator at least.
+    let least = (rounds + 1) * 64 * (u64::from(cast.agents) - 2);
+    let claim = "signed votes crossed the network: bytes";
+    stage.audit.claim(claim, format!("{least} or more"), crossed, crossed >= least);
+    stage.destroy(swarm)?;
+    Ok(Rounds { took, first })
+}
+
+const TASKS: u64 = 100;
+const BATCH: u64 = 10;
+const SYMBOLS: u16 = 4;
+
+/// What a hundred tasks came to.
+struct Distributed {
+    seconds: f64,
+    /// Ideal makespan over makespan.
+    efficiency: f64,
+    /// Agents that ran one or more.
+    workers: usize,
+}
+
+/// 8: a hundred tasks, by each strategy of distribution, and with a death half-way.
+pub(super) fn distribution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    let (mut all, mut cases) = (Vec::new(), Vec::new());
+    let (mut rates, mut efficiencies) = (Vec::new(), Vec::new());
+    for strategy in Strategy::ALL {
+        let cast = distributing(strategy, DAY, false);
+        let (mut swarm, _) = stage.create(cast)?;
+        let (mut of_it, mut efficiency) = (Vec::new(), Vec::new());
+        for run in 0..=stage.plan.runs() {
+            let done = distribute(stage, &mut swarm, u64::from(run), None)?;
+            if run > 0 {
+                of_it.push(TASKS as f64 / done.seconds);
+                efficiency.push(done.efficiency);
+            }
+            let claim = "more than one agent worked";
+            stage.audit.claim(claim, "2 or more", done.workers, done.workers > 1);
+        }
+        stage.destroy(swarm)?;
+        let name = told_strategy(strategy);
+        rates.push((name, median(&of_it)));
+        efficiencies.push((name, median(&efficiency)));
+        let mut case = case(name, "tasks/s", Judged::Mean, Some(10.0), &of_it)?;
+        case.more_is_better = true;
+        cases.push(case);
+        all.extend(of_it);
+    }
+    let mut killed = Vec::new();
+    for _ in 0..stage.plan.runs() {
+        let (mut swarm, _) = stage.create(distributing(Strategy::Adaptive, 300 * MILLISECOND, true))?;
+        let victim = swarm.charter.agents - 1;
+        let done = distribute(stage, &mut swarm, 0, Some(victim))?;
+        stage.destroy(swarm)?;
+        killed.push(TASKS as f64 / done.seconds);
+    }
+    let mut case = case(
+        "adaptive, tasks ten times as long, one agent killed half-way",
+        "tasks/s",
+        Judged::Mean,
+        Some(10.0),
+        &killed,
+    )?;
+    case.more_is_better = true;
+    cases.push(case);
+    let mut draft = Draft::of(all, "8 agents, 100 tasks, 5 strategies");
+    draft.cases = cases;
+    draft.series.push(series("tasks a second", "strategy", "tasks/s, median", rates));
+    let y = "ideal over real makespan, as many workers as cores";
+    draft.series.push(series("efficiency", "strategy", y, efficiencies));
+    Ok(draft)
+}
+
+const fn distributing(strategy: Strategy, lease: u64, mortal: bool) -> Cast {
+    Cast { tasks: Some(Distributing { strategy, lease }), mortal, ..Cast::of(8, Shape::Mesh) }
+}
+
+const fn told_strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::RoundRobin => "round robin",
+        Strategy::LeastLoaded => "least loaded",
+        Strategy::Specialised => "specialised",
+        Strategy::Consensus => "consensus",
+        Strategy::Adaptive => "adaptive",
+    }
+}
+
+fn distribute(
+    stage: &mut Stage<'_>,
+    swarm: &mut Swarm,
+    run: u64,
+    victim: Option<u32>,
+) -> Result<Distributed, BenchError> {
+    let first = run * TASKS;
+    // Long enough for the victim to be in the midst of one, with more before it.
+    let again = if victim.is_some() { 9 } else { 0 };
+    let task = |number: u64| {
+        let instrument = (number % u64::from(SYMBOLS)) as u16;
+        Task {
+            key: TaskKey(first + number),
+            needs: Capabilities::NONE,
+            payload: encode(&Assignment { instrument, bars: BARS, again }),
+            after: Vec::new(),
+            deadline: UnixNanos::MAX,
+            retries_max: 3,
+            work: 1,
+        }
+    };
+    let tasks: Vec<Task> = (0..TASKS).map(task).collect();
+    let began = Instant::now();
+    for batch in tasks.chunks(BATCH as usize) {
+        swarm.say(0, &Order::Submit(batch.to_vec()))?;
+    }
+    let mut ran: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    let mut done: BTreeMap<u64, Vec<Outcome>> = BTreeMap::new();
+    let mut took = 0_u64;
+    let mut victim = victim;
+    while (done.len() as u64) < TASKS {
+        let (at, answer) = swarm.hear(stage.plan, "do its tasks", Duration::ZERO)?;
+        match answer {
+            Answer::Ran { key, took: nanos } => {
+                ran.entry(key).or_default().push(at);
+                took += nanos;
+            }
+            Answer::Done { key, outcome } => done.entry(key).or_default().push(outcome),
+            _ => {}
+        }
+        if done.len() as u64 >= TASKS / 2
+            && let Some(victim) = victim.take()
+        {
+            swarm.kill(victim)?;
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    // Words of the last executions may still be on their way behind the news that they are done.
+    let told = swarm.reports(stage.plan)?;
+    for (at, answer) in std::mem::take(&mut swarm.unasked) {
+        match answer {
+            Answer::Ran { key, .. } => ran.entry(key).or_default().push(at),
+            Answer::Done { key, outcome } => done.entry(key).or_default().push(outcome),
+            _ => {}
+        }
+    }
+    let once = done.iter().filter(|(key, ends)| (first..first + TASKS).contains(*key) && ends.len() == 1).count();
+    stage.audit.equal("every task ended exactly once", &TASKS, &(once as u64));
+    let runs: usize = ran.values().map(Vec::len).sum();
+    if swarm.charter.mortal {
+        let claim = "every task was executed, by one agent or by who took over";
+        stage.audit.equal(claim, &TASKS, &(ran.len() as u64));
+    } else {
+        let twice = ran.values().filter(|agents| agents.len() > 1).count();
+        let claim = "every task was executed exactly once where nobody died: executions, and tasks executed twice";
+        stage.audit.claim(claim, format!("{TASKS}, 0"), format!("{runs}, {twice}"), {
+            runs as u64 == TASKS && ran.len() as u64 == TASKS && twice == 0
+        });
+    }
+    let mut wrong = 0_u64;
+    let mut right: BTreeMap<(u32, u16), Vec<u8>> = BTreeMap::new();
+    for (key, ends) in &done {
+        let instrument = ((key - first) % u64::from(SYMBOLS)) as u16;
+        let assignment = Assignment { instrument, bars: BARS, again: 0 };
+        let mut is_right = false;
+        for at in ran.get(key).into_iter().flatten() {
+            let wanted = match right.get(&(*at, instrument)) {
+                Some(known) => known.clone(),
+                None => {
+                    let trader = Trader::new(&swarm.charter.config, *at, &swarm.charter.events)?;
+                    let signals = encode(&trader.execute(assignment)?);
+                    right.insert((*at, instrument), signals.clone());
+                    signals
+                }
+            };
+            is_right |= ends.iter().all(|end| *end == Outcome::Done(wanted.clone()));
+        }
+        wrong += u64::from(!is_right);
+    }
+    stage.audit.equal("results equal those of the engine in the conductor's process; different ones", &0, &wrong);
+    stage.audit.equal("messages that were refused", &0, &told.iter().map(|told| told.refused).sum());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let mean = took / (runs as u64).max(1);
+    let timed: Vec<Task> = tasks.into_iter().map(|task| Task { work: mean, ..task }).collect();
+    let makespan = (seconds * 1e9) as u64;
+    let slots = cores.min(u64::from(swarm.charter.agents));
+    let efficiency = efficiency_bp(&timed, slots, makespan).map_or(f64::NAN, |bp| f64::from(bp) / 1e4);
+    let mut workers: Vec<u32> = ran.into_values().flatten().collect();
+    workers.sort_unstable();
+    workers.dedup();
+    Ok(Distributed { seconds, efficiency, workers: workers.len() })
+}

@@ -1,0 +1,358 @@
+//! `starling bench swarm`: the eighteen benchmarks of swarms, on every provider there is, to one record.
+//!
+//! Invariant: a benchmark that is done is kept at once, so an interrupt costs the one under way; the same command goes on
+//! if program, tier and machine are the same. Whatever happens, no agent is left behind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use starling_lab::bench::swarm::{CATEGORIES, DEFINITIONS, Definition, Material, Plan, Provider, Threads, measure};
+use starling_lab::bench::{BenchError, BenchRecord, Benchmark, Id, Missing, SCHEMA, Subject, Tier, price};
+use starling_swarm::cost::{PriceTable, Resources};
+
+use super::super::{backtest, demo, output};
+use super::engine::{TierChoice, load, machine};
+use super::runs::Keeping;
+use crate::swarm::draw;
+use crate::terminal::{Failure, interrupted, put, say};
+
+/// How long an agent may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What is done so far, in the folder of the results: a heading, then a benchmark a line.
+const PARTIAL: &str = "partial.jsonl";
+
+/// Where agents run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum ProviderChoice {
+    /// Each in a thread of this program.
+    InProcess,
+    /// Each in a process of its own, in a sandbox.
+    Process,
+}
+
+impl ProviderChoice {
+    const ALL: [Self; 2] = [Self::InProcess, Self::Process];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::InProcess => "in-process",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// Measure swarms of agents: the eighteen benchmarks, on every provider there is.
+#[derive(Debug, Args)]
+pub(super) struct Swarm {
+    /// How long it may take.
+    #[arg(long, value_enum, default_value = "fast")]
+    tier: TierChoice,
+    /// Where agents run; may be repeated. Default: everywhere they can.
+    #[arg(long, value_enum)]
+    provider: Vec<ProviderChoice>,
+    /// Only this category (creation, scalability, trading, communication, resources, cost), or this number; may be
+    /// repeated.
+    #[arg(long, value_name = "NAME")]
+    category: Vec<String>,
+    #[command(flatten)]
+    keeping: Keeping,
+    /// Prices of resources, instead of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// List what there is, without measuring.
+    #[arg(long)]
+    list: bool,
+}
+
+/// What two measurements must have in common for one to go on with the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Heading {
+    schema: u32,
+    commit: String,
+    program: String,
+    tier: String,
+    machine: String,
+    prices: Vec<PriceTable>,
+}
+
+/// What is done.
+struct Partial {
+    path: Option<PathBuf>,
+    heading: Heading,
+    done: Vec<Benchmark>,
+}
+
+impl Partial {
+    /// What an earlier measurement of the same kind has done, if there is one.
+    fn open(out: Option<&Path>, heading: Heading) -> Self {
+        let path = out.map(|out| out.join(PARTIAL));
+        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        let read = |text: &String| -> Option<Vec<Benchmark>> {
+            let mut lines = text.lines();
+            let same = serde_json::from_str::<Heading>(lines.next()?).ok()? == heading;
+            let done: Result<Vec<Benchmark>, _> = lines.map(serde_json::from_str).collect();
+            done.ok().filter(|_| same)
+        };
+        let done = text.as_ref().map(read);
+        if let Some(None) = done {
+            say("another build, tier, machine or prices: what an earlier measurement had done is done again");
+        }
+        Self { path, heading, done: done.flatten().unwrap_or_default() }
+    }
+
+    fn has(&self, provider: &str, number: u32) -> bool {
+        let same = |b: &Benchmark| b.id == Id::Number(number) && b.provider.as_deref() == Some(provider);
+        self.done.iter().any(same)
+    }
+
+    fn push(&mut self, benchmark: Benchmark) -> Result<(), Failure> {
+        self.done.push(benchmark);
+        let Some(path) = &self.path else { return Ok(()) };
+        let heading = serde_json::to_string(&self.heading).map_err(Failure::run)?;
+        let lines: Result<Vec<String>, _> = self.done.iter().map(serde_json::to_string).collect();
+        let text = std::iter::once(heading).chain(lines.map_err(Failure::run)?).collect::<Vec<_>>().join("\n");
+        output::write_whole(path, text.as_bytes())
+    }
+
+    /// All is done, and kept elsewhere.
+    fn close(&self) {
+        if let Some(path) = &self.path {
+            // It may never have been written.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A folder that goes when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        // A name that nobody could have guessed, in a folder that others write in, too.
+        let name = draw::<8>().map_err(|e| Failure::run(format!("cannot draw a name from /dev/urandom: {e}")))?;
+        let path = std::env::temp_dir().join(format!("starling-bench-{:016x}", u64::from_le_bytes(name)));
+        fs::create_dir(&path).map_err(|e| Failure::run(format!("{}: cannot be made: {e}", path.display())))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to whoever cleans the temporary folder.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Swarm {
+    /// The benchmarks that were chosen, in the order they are carried out in.
+    fn chosen(&self) -> Result<Vec<&'static Definition>, Failure> {
+        let fits = |definition: &Definition, name: &String| {
+            definition.category == name || definition.number.to_string() == *name
+        };
+        if let Some(unknown) = self.category.iter().find(|name| !DEFINITIONS.iter().any(|d| fits(d, name))) {
+            return Err(Failure::usage(format!(
+                "no benchmark is `{unknown}`: categories are {}, numbers 1 to 18; `starling bench swarm --list` shows them",
+                CATEGORIES.join(", ")
+            )));
+        }
+        let chosen = |d: &&Definition| self.category.is_empty() || self.category.iter().any(|name| fits(d, name));
+        let mut list: Vec<&Definition> = DEFINITIONS.iter().filter(chosen).collect();
+        // Memory first: what others leave to the allocator would hide what agents take.
+        list.sort_by_key(|definition| (definition.number != 13, definition.number));
+        Ok(list)
+    }
+
+    fn prices(&self) -> Result<Vec<PriceTable>, Failure> {
+        let Some(path) = &self.prices else { return Ok(price::built_in()) };
+        let failed = |e: &dyn std::fmt::Display| Failure::usage(format!("{}: {e}", path.display()));
+        let text = fs::read_to_string(path).map_err(|e| failed(&format!("the prices cannot be read: {e}")))?;
+        price::read(&text).map_err(|e| failed(&e))
+    }
+
+    pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        let list = self.chosen()?;
+        if self.list {
+            return DEFINITIONS.iter().filter(|d| list.contains(d)).try_for_each(|d| {
+                let required = ProviderChoice::ALL.map(|provider| d.requirement(provider.name()));
+                let [within, other] = required.map(|bound| bound.map_or_else(String::new, |bound| bound.to_string()));
+                let bound = if within == other { other } else { format!("{other}, in-process {within}") };
+                let relation = if d.more_is_better { "at least" } else { "at most" };
+                put(format_args!(
+                    "{:>2}  {:<13} {}: {} ({relation} {bound} {})",
+                    d.number, d.category, d.name, d.workload, d.unit
+                ))
+            });
+        }
+        if !cfg!(target_os = "linux") {
+            return Err(Failure::usage("`bench swarm` reads what agents use from /proc: it needs Linux"));
+        }
+        let (prices, tier) = (self.prices()?, self.tier.tier());
+        let desk = self.keeping.open()?;
+        let heading = Heading {
+            schema: SCHEMA,
+            commit: backtest::COMMIT.to_owned(),
+            program: program(),
+            tier: tier.name().to_owned(),
+            machine: machine(),
+            prices: prices.clone(),
+        };
+        let mut partial = Partial::open(self.keeping.folder(), heading);
+        let stop = interrupted();
+        let (began, before) = (Instant::now(), load());
+        let benchmarks = self.measure(&list, tier, prices, &stop, &mut partial, json)?;
+        let record = BenchRecord {
+            schema: SCHEMA,
+            subject: Subject::Swarm,
+            benchmarks,
+            missing: missing(),
+            machine: machine(),
+            load: before.zip(load()).map(|(a, b)| [a, b]),
+            commit: backtest::COMMIT.to_owned(),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
+            tier: tier.name().to_owned(),
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        let page = desk.map(|desk| desk.publish(&record)).transpose()?;
+        partial.close();
+        if json {
+            put(serde_json::to_string_pretty(&record).map_err(Failure::run)?)?;
+        } else {
+            put(record.table().trim_end())?;
+            page.iter().for_each(|page| say(format_args!("report: {}", page.display())));
+        }
+        let failed: Vec<String> = record.benchmarks.iter().filter(|b| b.fails()).map(Benchmark::key).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let load = record.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.1} to {b:.1}"));
+        Err(Failure::run(format!(
+            "{} of {} fail: {}; the load was {load}, so repeat on a quiet machine before believing a slow one; a check that \
+             does not hold is no matter of load",
+            failed.len(),
+            record.benchmarks.len(),
+            failed.join(", "),
+        )))
+    }
+
+    fn measure(
+        &self,
+        list: &[&Definition],
+        tier: Tier,
+        prices: Vec<PriceTable>,
+        stop: &Arc<AtomicBool>,
+        partial: &mut Partial,
+        json: bool,
+    ) -> Result<Vec<Benchmark>, Failure> {
+        let wanted: BTreeSet<ProviderChoice> = self.provider.iter().copied().collect();
+        let wanted: Vec<ProviderChoice> =
+            if wanted.is_empty() { ProviderChoice::ALL.into() } else { wanted.into_iter().collect() };
+        let scratch = Scratch::new()?;
+        let plan = Plan {
+            tier,
+            runs: Plan::runs_of(tier),
+            material: material(&scratch.0)?,
+            prices,
+            resources: Resources::default(),
+            secret: draw().map_err(|e| Failure::run(format!("cannot draw a secret from /dev/urandom: {e}")))?,
+            patience: PATIENCE,
+            stop: Arc::clone(stop),
+        };
+        let all = wanted.len() * list.len();
+        let bar =
+            if !json && std::io::stderr().is_terminal() { ProgressBar::new(all as u64) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let done = wanted.iter().flat_map(|p| list.iter().map(move |d| (p.name(), d.number)));
+        let done = done.filter(|(provider, number)| partial.has(provider, *number)).count();
+        if done > 0 {
+            say(format_args!("going on: {done} of {all} are done"));
+        }
+        if cfg!(debug_assertions) {
+            say("this is a debug build: its figures say nothing about swarms");
+        }
+        for choice in &wanted {
+            let mut provider = house(*choice, &scratch.0)?;
+            for definition in list {
+                if partial.has(choice.name(), definition.number) {
+                    bar.inc(1);
+                    continue;
+                }
+                bar.set_message(format!("{} {}, {}", definition.number, definition.name, choice.name()));
+                let measured = measure(definition, provider.as_mut(), &plan);
+                if stop.load(Ordering::Relaxed) || matches!(measured, Err(BenchError::Interrupted)) {
+                    bar.finish_and_clear();
+                    let message = match &partial.path {
+                        Some(_) => format!(
+                            "interrupted: {} of {all} are done and kept; the same command goes on with the others",
+                            partial.done.len()
+                        ),
+                        None => "interrupted: nothing is kept; with --out DIR the same command would go on".to_owned(),
+                    };
+                    return Err(Failure { code: 130, message });
+                }
+                partial.push(measured.map_err(Failure::run)?)?;
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        let number = |b: &Benchmark| match b.id {
+            Id::Number(number) => number,
+            Id::Path(_) => u32::MAX,
+        };
+        let place = |b: &Benchmark| wanted.iter().position(|choice| b.provider.as_deref() == Some(choice.name()));
+        let chosen = |b: &&Benchmark| place(b).is_some() && list.iter().any(|d| d.number == number(b));
+        let mut benchmarks: Vec<Benchmark> = partial.done.iter().filter(chosen).cloned().collect();
+        benchmarks.sort_by_key(|b| (place(b), number(b)));
+        Ok(benchmarks)
+    }
+}
+
+/// What a provider's agents live in.
+fn house(choice: ProviderChoice, scratch: &Path) -> Result<Box<dyn Provider>, Failure> {
+    match choice {
+        ProviderChoice::InProcess => Ok(Box::new(Threads::default())),
+        #[cfg(target_os = "linux")]
+        ProviderChoice::Process => {
+            let folder = scratch.join("agents");
+            output::folder(&folder)?;
+            Ok(Box::new(crate::swarm::house::House::new(folder, Resources::default())))
+        }
+        #[cfg(not(target_os = "linux"))]
+        ProviderChoice::Process => {
+            let _ = scratch;
+            Err(Failure::usage("agents' processes are confined by Linux only"))
+        }
+    }
+}
+
+/// The demo's strategies on the demo's bars.
+fn material(scratch: &Path) -> Result<Material, Failure> {
+    output::write_whole(&scratch.join(demo::STOCKS_NAME), demo::STOCKS)?;
+    Material::load(demo::CONFIG, vec![scratch.to_path_buf()]).map_err(Failure::run)
+}
+
+/// This very program: its size and when it was written.
+fn program() -> String {
+    let told = || -> std::io::Result<String> {
+        let data = fs::metadata(std::env::current_exe()?)?;
+        let written = data.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(format!("{} bytes of {}.{:09}", data.len(), written.as_secs(), written.subsec_nanos()))
+    };
+    told().unwrap_or_else(|_| "unknown".to_owned())
+}
+
+fn missing() -> Vec<Missing> {
+    let reason = "its sandboxes are not a provider yet: the eighteen run on threads and on processes of this machine";
+    vec![Missing { suite: "swarm/e2b".to_owned(), reason: reason.to_owned() }]
+}
