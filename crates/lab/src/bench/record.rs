@@ -38,6 +38,8 @@ pub enum Judged {
     Mean,
     /// 95th percentile; a benchmark with too few samples for one fails.
     P95,
+    /// 99th percentile, under the same rule.
+    P99,
     /// The worst sample: the largest, or the smallest where more is better.
     Worst,
 }
@@ -46,10 +48,12 @@ impl Judged {
     /// Its value; `None` where there are too few samples.
     #[must_use]
     pub fn of(self, samples: &Distribution, more_is_better: bool) -> Option<f64> {
+        let percentile = |name| samples.percentiles.iter().find(|p| p.name == name)?.value;
         match self {
             Self::Median => Some(samples.median),
             Self::Mean => Some(samples.mean),
-            Self::P95 => samples.percentiles.iter().find(|p| p.name == "p95")?.value,
+            Self::P95 => percentile("p95"),
+            Self::P99 => percentile("p99"),
             Self::Worst if more_is_better => Some(samples.min),
             Self::Worst => Some(samples.max),
         }
