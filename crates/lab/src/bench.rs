@@ -12,6 +12,7 @@ mod engine;
 mod feature;
 mod file;
 mod measure;
+pub mod mesh;
 mod order;
 mod portfolio;
 mod record;
@@ -58,6 +59,11 @@ pub enum BenchError {
     /// The input of a workload cannot be built.
     #[error("the benchmark's input cannot be built: {0}")]
     Input(String),
+    /// Agents did not do what they were given.
+    #[error(
+        "the agents under measurement failed: {0}; if the machine is not overloaded, this is a fault in Starling, report it"
+    )]
+    Agents(String),
     /// The answer is wrong: the work was not done, or not right.
     #[error("{id} answers {found}, where {expected} is right; its time would mean nothing")]
     Answer {

@@ -2,12 +2,13 @@
 
 mod compare;
 mod engine;
+pub(crate) mod mesh;
 
 use clap::{Args, Subcommand};
 
 use crate::terminal::Failure;
 
-/// Measure the engine.
+/// Measure the engine, or the mesh.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     #[command(subcommand)]
@@ -19,6 +20,8 @@ pub(crate) struct Bench {
 enum What {
     /// The engine: throughput, latency and the cost of orders, against the targets.
     Engine(engine::Engine),
+    /// The mesh: workflows, batches, capabilities, tasks of agents, and what messages, spawning and decisions must be.
+    Mesh(mesh::Mesh),
     /// Two builds, or two results: what got slower, and whether that is more than noise.
     Compare(compare::Compare),
 }
@@ -28,6 +31,7 @@ impl Bench {
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
         match self.what {
             What::Engine(engine) => engine.run(json),
+            What::Mesh(mesh) => mesh.run(json),
             What::Compare(compare) => compare.run(json),
         }
     }

@@ -10,6 +10,7 @@ mod data;
 mod input;
 mod interruption;
 mod journal;
+mod mesh;
 mod scene;
 #[cfg(target_os = "linux")]
 mod swarm;

@@ -16,13 +16,23 @@ use super::super::{backtest, output};
 use crate::terminal::{Failure, put, say};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum TierChoice {
+pub(super) enum TierChoice {
     /// Under a minute: at least 5 samples of each.
     Fast,
     /// Some minutes: at least 10 samples of each.
     Standard,
     /// Tens of minutes: at least 20 samples of each.
     Full,
+}
+
+impl TierChoice {
+    pub(super) const fn tier(self) -> Tier {
+        match self {
+            Self::Fast => Tier::Fast,
+            Self::Standard => Tier::Standard,
+            Self::Full => Tier::Full,
+        }
+    }
 }
 
 /// Measure the engine against its targets.
@@ -78,11 +88,7 @@ impl Engine {
         if let Some(executions) = self.executions {
             return list.iter().try_for_each(|w| execute(w, executions));
         }
-        let tier = match self.tier {
-            TierChoice::Fast => Tier::Fast,
-            TierChoice::Standard => Tier::Standard,
-            TierChoice::Full => Tier::Full,
-        };
+        let tier = self.tier.tier();
         let (started, before) = (Instant::now(), load());
         let benchmarks = measure(&list, tier, json)?;
         let record = BenchRecord {
@@ -158,12 +164,12 @@ fn measure(list: &[Workload], tier: Tier, json: bool) -> Result<Vec<Benchmark>, 
 }
 
 /// Load of the last minute, where the system tells it.
-fn load() -> Option<f64> {
+pub(super) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 /// Processor, cores and memory.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = info.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     let memory = total.map_or_else(|| "unknown memory".to_owned(), |kb| format!("{:.0} GiB", kb as f64 / 1_048_576.0));
