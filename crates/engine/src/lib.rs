@@ -13,7 +13,7 @@ pub mod strategy;
 pub mod venue;
 pub mod world;
 
-pub use sequencer::{Counts, Engine, EngineError, Observer, Participant, Plan};
+pub use sequencer::{Counts, Engine, EngineError, Observer, Participant, Plan, Stage};
 pub use strategy::{Context, FillUpdate, OrderUpdate, Setup, Strategy, StrategyError};
 pub use venue::Venue;
 pub use world::World;

@@ -114,8 +114,28 @@ pub enum EngineError {
     },
 }
 
+/// A point on the way from an event to what came of an order, for hosts that time it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The sequencer has taken an event.
+    Taken,
+    /// The market has moved, bars and features are up to date, and a strategy is about to see it.
+    Shown,
+    /// The strategy has answered.
+    Answered,
+    /// Risk has approved an order.
+    Approved(ClientOrderId),
+    /// The order is in the journal and the store, and is handed to its venue.
+    Sent(ClientOrderId),
+    /// The venue's word on it is booked, and its strategy knows.
+    Booked(ClientOrderId),
+}
+
 /// What a host may watch, e.g. to record a report. Watching changes nothing.
 pub trait Observer {
+    /// The run has come to this point.
+    #[inline]
+    fn on_stage(&mut self, _stage: Stage) {}
     /// An order traded.
     fn on_fill(&mut self, _world: &World, _fill: &Fill, _outcome: &FillOutcome) {}
     /// An order ended, or was denied (then it has no status).
@@ -381,6 +401,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         }
         self.world.now = ts;
         self.counts.events += 1;
+        self.observer.on_stage(Stage::Taken);
         match event {
             Event::Quote(quote) => self.on_quote(quote)?,
             Event::Trade(trade) => self.on_trade(trade)?,
@@ -681,7 +702,9 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
     /// Shows a strategy something and carries out what it asks for.
     #[inline]
     fn ask(&mut self, id: StrategyId, show: impl FnOnce(&mut S, &mut Context<'_>)) -> Result<(), EngineError> {
+        self.observer.on_stage(Stage::Shown);
         self.tell(id, show);
+        self.observer.on_stage(Stage::Answered);
         if self.outbox.is_empty() { Ok(()) } else { self.settle() }
     }
 
@@ -798,11 +821,13 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         match self.risk.approve(&self.world, self.world.now, id, account, &request) {
             Err(denied) => self.denied(id, &request, denied),
             Ok(approval) => {
+                self.observer.on_stage(Stage::Approved(id));
                 for resting in approval.cancel_first.ids() {
                     self.cancel(*resting)?;
                 }
                 self.enlist(id, account, request, OrderStatus::Submitted)?;
                 self.hold_children(id)?;
+                self.observer.on_stage(Stage::Sent(id));
                 self.venue.submit(self.world.now, approval.order, &mut self.reports);
                 Ok(())
             }
@@ -1025,6 +1050,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             _ => OrderUpdate::Status { id, status: transition.to, filled, leaves },
         };
         self.tell(strategy, |s, ctx| s.on_order(ctx, &update));
+        self.observer.on_stage(Stage::Booked(id));
         Ok(())
     }
 
@@ -1145,6 +1171,12 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
     pub fn counts(&self) -> Counts {
         self.counts
     }
+    /// The watcher.
+    #[must_use]
+    pub fn observer(&self) -> &O {
+        &self.observer
+    }
+
     /// The world and the watcher, for a host that lets it look between events.
     pub fn world_and_observer(&mut self) -> (&World, &mut O) {
         (&self.world, &mut self.observer)

@@ -15,7 +15,7 @@ use std::time::Instant;
 use starling_core::UnixNanos;
 use starling_core::journal::{Digest, JournalError, RunId};
 use starling_engine::strategies::{Builtin, ConfigurationError};
-use starling_engine::{Counts, Engine, EngineError, Participant, Strategy, World};
+use starling_engine::{Counts, Engine, EngineError, Observer, Participant, Strategy, World};
 use starling_market::feed::Feed;
 use starling_sim::backtest::{self, BacktestError};
 use starling_sim::{Exchange, Recorder};
@@ -223,7 +223,16 @@ impl Run {
     }
 
     /// The engine, set up; its data is not opened: for hosts that hold the events in memory (benchmarks).
-    pub fn engine<W: Write>(mut self, journal: W) -> Result<RunEngine<W>, RunError> {
+    pub fn engine<W: Write>(self, journal: W) -> Result<RunEngine<W>, RunError> {
+        self.watched(journal, |recorder| recorder)
+    }
+
+    /// As [`Run::engine`], watched by what `watch` makes of the recorder.
+    pub fn watched<W: Write, O: Observer>(
+        mut self,
+        journal: W,
+        watch: impl FnOnce(Recorder) -> O,
+    ) -> Result<Engine<Builtin, Exchange, W, O>, RunError> {
         let own = std::mem::take(&mut self.own);
         let mut plan = plan::of(&self.config)?;
         plan.run_id = RunId::derive(&Digest::of(self.text.as_bytes()).0, self.config.seed);
@@ -239,6 +248,6 @@ impl Run {
         let (instruments, currencies) = (plan.instruments.clone(), plan.currencies.clone());
         let recorder = Recorder::new(instruments.len(), plan.participants.len(), plan.reporting);
         let exchange = Exchange::new(instruments, currencies, models, self.config.seed);
-        Ok(Engine::new(plan, exchange, journal, recorder)?)
+        Ok(Engine::new(plan, exchange, journal, watch(recorder))?)
     }
 }

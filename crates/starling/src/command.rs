@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod doctor;
 pub(crate) mod output;
+mod profile;
 mod record;
 mod replay;
 mod report;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Venue(venue::Venue),
     /// Measure the engine against its targets.
     Bench(bench::Bench),
+    /// Run a command and show where its processor time goes: a flame graph.
+    Profile(profile::Profile),
 }
 
 impl Default for Command {
@@ -65,6 +68,7 @@ impl Command {
             Self::Doctor(doctor) => doctor.run(json),
             Self::Venue(venue) => venue.run(json),
             Self::Bench(bench) => bench.run(json),
+            Self::Profile(profile) => profile.run(json),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: stdout is data, stderr is talk. Exit code 0 is success, 1 a run that failed, 2 bad usage, configuration or
 //! input. What it deliberately does not hold: business rules; those are in the crates below.
 
+mod bench;
 mod command;
 mod report;
 mod swarm;

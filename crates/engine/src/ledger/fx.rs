@@ -1,8 +1,8 @@
 //! Currency conversion: which pairs lead from one currency to another, and at which side of them.
 //!
 //! Invariant: a conversion is one exact rational factor and one rounding; `1 / x` is never rounded on its own. Routes
-//! (a pair, its inverse, or two pairs through a third currency) are found once, when the ledger is made, and depend
-//! on the tables only. What it deliberately does not do: search for the best rate.
+//! (a pair, its inverse, or two pairs through a third currency) depend on the tables only. What it deliberately does not
+//! do: search for the best rate.
 
 use serde::{Deserialize, Serialize};
 use starling_core::fixed::SCALE;
@@ -90,44 +90,61 @@ pub(super) enum FxFault {
     OutOfRange,
 }
 
-/// The routes between all currencies, as seen from one venue: its own pairs come first, then the lowest ids.
+/// A pair that leads to a currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edge {
+    to: CurrencyId,
+    /// It trades at another venue.
+    foreign: bool,
+    leg: Leg,
+}
+
+/// The routes between all currencies, as seen from one venue: its own pairs come first, then the lowest ids. Only the
+/// pairs are kept: a thousand instruments of a venue have a million routes, and a run asks for few of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FxRoutes {
-    currencies: usize,
-    routes: Vec<Option<Route>>,
+    /// By currency, the pairs that lead away from it, in order of where they lead; one each.
+    edges: Vec<Vec<Edge>>,
 }
 
 impl FxRoutes {
     pub(super) fn new(instruments: &InstrumentTable, currencies: usize, venue: VenueId) -> Self {
-        let at = |from: CurrencyId, to: CurrencyId| from.index() * currencies + to.index();
-        let mut direct: Vec<Option<(bool, Leg)>> = vec![None; currencies * currencies];
+        let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); currencies];
         for (pair, instrument) in instruments.iter() {
             let (InstrumentKind::Pair, Some(base), false) = (instrument.kind, instrument.base, instrument.inverse)
             else {
                 continue;
             };
             let foreign = instrument.venue != venue;
-            for (slot, inverse) in [(at(base, instrument.quote), false), (at(instrument.quote, base), true)] {
-                if direct[slot].is_none_or(|(f, _)| f && !foreign) {
-                    direct[slot] = Some((foreign, Leg { pair, inverse }));
-                }
+            for (from, to, inverse) in [(base, instrument.quote, false), (instrument.quote, base, true)] {
+                edges[from.index()].push(Edge { to, foreign, leg: Leg { pair, inverse } });
             }
         }
-        let mut routes = vec![None; currencies * currencies];
-        for from in (0..currencies).map(CurrencyId::from) {
-            for to in (0..currencies).map(CurrencyId::from).filter(|to| *to != from) {
-                let crossed = || {
-                    (0..currencies)
-                        .map(CurrencyId::from)
-                        .filter_map(|via| Some((direct[at(from, via)]?, direct[at(via, to)]?)))
-                        .min_by_key(|((f, _), (g, _))| u8::from(*f) + u8::from(*g))
-                        .map(|((_, first), (_, second))| Route { first, second: Some(second) })
-                };
-                routes[at(from, to)] =
-                    direct[at(from, to)].map(|(_, first)| Route { first, second: None }).or_else(crossed);
-            }
+        for of in &mut edges {
+            // Pairs came in order of their ids, and the sort is stable.
+            of.sort_by_key(|edge| (edge.to, edge.foreign));
+            of.dedup_by_key(|edge| edge.to);
         }
-        Self { currencies, routes }
+        Self { edges }
+    }
+
+    fn edge(&self, from: CurrencyId, to: CurrencyId) -> Option<Edge> {
+        let of = &self.edges[from.index()];
+        of.binary_search_by_key(&to, |edge| edge.to).ok().map(|at| of[at])
+    }
+
+    fn route(&self, from: CurrencyId, to: CurrencyId) -> Option<Route> {
+        if let Some(edge) = self.edge(from, to) {
+            return Some(Route { first: edge.leg, second: None });
+        }
+        // Every pair leads both ways, so either end knows all third currencies; the one with fewer pairs is asked.
+        let ends = [&self.edges[from.index()], &self.edges[to.index()]];
+        let fewer = if ends[0].len() <= ends[1].len() { ends[0] } else { ends[1] };
+        fewer
+            .iter()
+            .filter_map(|edge| Some((self.edge(from, edge.to)?, self.edge(edge.to, to)?)))
+            .min_by_key(|(first, second)| u8::from(first.foreign) + u8::from(second.foreign))
+            .map(|(first, second)| Route { first: first.leg, second: Some(second.leg) })
     }
 
     /// Converts, with the price of each pair chosen by `price(mark, inverse)`.
@@ -142,7 +159,7 @@ impl FxRoutes {
         if from == to || amount.is_zero() {
             return Ok(amount);
         }
-        let route = self.routes[from.index() * self.currencies + to.index()].ok_or(FxFault::NoRoute)?;
+        let route = self.route(from, to).ok_or(FxFault::NoRoute)?;
         let factor = |leg: Leg| {
             let mark = marks.get(leg.pair).ok_or(FxFault::NoRate(leg.pair))?;
             let price = price(&mark, leg.inverse);
@@ -159,5 +176,59 @@ impl FxRoutes {
             denominator = denominator.checked_mul(d).ok_or(FxFault::OutOfRange)?;
         }
         amount.scaled(numerator, denominator, digits, rounding).ok_or(FxFault::OutOfRange)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use starling_core::Instrument;
+
+    use super::*;
+
+    /// The route by the definition: a pair if there is one, else the best of all third currencies.
+    fn by_definition(
+        table: &InstrumentTable,
+        currencies: usize,
+        venue: VenueId,
+        from: CurrencyId,
+        to: CurrencyId,
+    ) -> Option<Route> {
+        let direct = |from: CurrencyId, to: CurrencyId| {
+            let leads = table.iter().filter_map(|(pair, of)| match (of.base?, of.quote) {
+                (base, quote) if (base, quote) == (from, to) => Some((of.venue != venue, Leg { pair, inverse: false })),
+                (base, quote) if (quote, base) == (from, to) => Some((of.venue != venue, Leg { pair, inverse: true })),
+                _ => None,
+            });
+            leads.min_by_key(|(foreign, leg)| (*foreign, leg.pair))
+        };
+        if let Some((_, first)) = direct(from, to) {
+            return Some(Route { first, second: None });
+        }
+        let third = (0..currencies).map(CurrencyId::from);
+        let crossed = third.filter_map(|via| Some((direct(from, via)?, direct(via, to)?)));
+        crossed
+            .min_by_key(|((f, _), (g, _))| u8::from(*f) + u8::from(*g))
+            .map(|((_, first), (_, second))| Route { first, second: Some(second) })
+    }
+
+    proptest! {
+        #[test]
+        fn routes_are_those_of_the_definition(pairs in proptest::collection::vec((0usize..7, 0usize..7, 0usize..3), 0..14)) {
+            let of = |(at, (base, quote, venue)): (usize, &(usize, usize, usize))| {
+                let base = Some(CurrencyId::from(*base));
+                let (symbol, venue, quote) = (format!("P{at}"), VenueId::from(*venue), CurrencyId::from(*quote));
+                Instrument { base, ..Instrument::new(symbol, venue, InstrumentKind::Pair, quote, 2, 2) }
+            };
+            let table = pairs.iter().enumerate().filter(|(_, (base, quote, _))| base != quote).map(of).collect();
+            let table = InstrumentTable::freeze(table).unwrap();
+            for venue in (0..3).map(VenueId::from) {
+                let routes = FxRoutes::new(&table, 7, venue);
+                for (from, to) in (0..7).flat_map(|from| (0..7).map(move |to| (from, to))).filter(|(from, to)| from != to) {
+                    let (from, to) = (CurrencyId::from(from), CurrencyId::from(to));
+                    prop_assert_eq!(routes.route(from, to), by_definition(&table, 7, venue, from, to));
+                }
+            }
+        }
     }
 }

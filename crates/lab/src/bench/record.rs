@@ -38,7 +38,7 @@ pub enum Judged {
     Mean,
     /// 95th percentile; a benchmark with too few samples for one fails.
     P95,
-    /// 99th percentile, under the same rule.
+    /// 99th percentile; as above.
     P99,
     /// The worst sample: the largest, or the smallest where more is better.
     Worst,
@@ -48,7 +48,7 @@ impl Judged {
     /// Its value; `None` where there are too few samples.
     #[must_use]
     pub fn of(self, samples: &Distribution, more_is_better: bool) -> Option<f64> {
-        let percentile = |name| samples.percentiles.iter().find(|p| p.name == name)?.value;
+        let percentile = |name: &str| samples.percentiles.iter().find(|p| p.name == name)?.value;
         match self {
             Self::Median => Some(samples.median),
             Self::Mean => Some(samples.mean),
@@ -249,26 +249,21 @@ pub struct BenchRecord {
 }
 
 impl Benchmark {
-    /// Measures a workload.
-    pub fn measure(workload: &Workload, tier: Tier) -> Result<Self, BenchError> {
-        let samples = sample(workload, tier)?;
-        let distribution = Distribution::of(&samples).ok_or_else(|| BenchError::Answer {
-            id: workload.id(),
-            expected: 0.0,
-            found: f64::NAN,
-        })?;
-        let mut benchmark = Self {
-            id: Id::Path(workload.id()),
-            suite: workload.suite.to_owned(),
-            name: format!("{}: {}", workload.group, workload.parameters),
-            unit: workload.unit.name().to_owned(),
-            more_is_better: workload.unit.rises(),
-            item: workload.item.to_owned(),
-            items: workload.items,
-            requirement: workload.targets.requirement,
-            target: workload.targets.target,
-            aim: workload.targets.aim,
-            judged: Judged::Median,
+    /// Samples under a name, with nothing asked of them yet.
+    #[must_use]
+    pub fn bare(id: Id, suite: &str, name: impl Into<String>, unit: &str, samples: Distribution) -> Self {
+        Self {
+            id,
+            suite: suite.to_owned(),
+            name: name.into(),
+            unit: unit.to_owned(),
+            more_is_better: false,
+            item: String::new(),
+            items: 1,
+            requirement: None,
+            target: None,
+            aim: None,
+            judged: Judged::default(),
             measured: None,
             pass: None,
             category: None,
@@ -277,7 +272,27 @@ impl Benchmark {
             cases: Vec::new(),
             series: Vec::new(),
             costs: Vec::new(),
-            samples: distribution,
+            samples,
+        }
+    }
+
+    /// Measures a workload.
+    pub fn measure(workload: &Workload, tier: Tier) -> Result<Self, BenchError> {
+        let samples = sample(workload, tier)?;
+        let distribution = Distribution::of(&samples).ok_or_else(|| BenchError::Answer {
+            id: workload.id(),
+            expected: 0.0,
+            found: f64::NAN,
+        })?;
+        let (id, name) = (Id::Path(workload.id()), format!("{}: {}", workload.group, workload.parameters));
+        let mut benchmark = Self {
+            more_is_better: workload.unit.rises(),
+            item: workload.item.to_owned(),
+            items: workload.items,
+            requirement: workload.targets.requirement,
+            target: workload.targets.target,
+            aim: workload.targets.aim,
+            ..Self::bare(id, workload.suite, name, workload.unit.name(), distribution)
         };
         benchmark.judge();
         Ok(benchmark)
@@ -403,8 +418,13 @@ impl BenchRecord {
     #[must_use]
     pub fn markdown(&self) -> String {
         let load = self.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.2} before, {b:.2} after"));
+        let subject = match self.subject {
+            Subject::Engine => "engine",
+            Subject::Swarm => "swarm",
+            Subject::Mesh => "mesh",
+        };
         let mut text = format!(
-            "# Benchmarks of the engine\n\n- machine: {}\n- load: {load}\n- commit: {}\n- date: {}\n- profile: {}\n- tier: {}\n",
+            "# Benchmarks of the {subject}\n\n- machine: {}\n- load: {load}\n- commit: {}\n- date: {}\n- profile: {}\n- tier: {}\n",
             self.machine, self.commit, self.date, self.profile, self.tier
         );
         text.push_str("\nMeasured is the median of n samples; a sample of a fast workload is the mean of a batch.\n");

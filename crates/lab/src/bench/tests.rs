@@ -120,9 +120,12 @@ fn a_check_that_does_not_hold_fails_whatever_the_figure() {
     fast.checks = vec![check(true), check(false)];
     fast.judge();
     assert_eq!(fast.pass, Some(false));
-    (fast.checks, fast.judged) = (Vec::new(), Judged::P95);
+    (fast.checks, fast.judged, fast.samples) = (Vec::new(), Judged::P95, Distribution::of(&[1.0; 199]).unwrap());
     fast.judge();
-    assert_eq!((fast.measured, fast.pass), (None, Some(false)), "five samples carry no P95");
+    assert_eq!((fast.measured, fast.pass), (None, Some(false)), "199 samples carry no P95");
+    fast.samples = Distribution::of(&[1.0; 200]).unwrap();
+    fast.judge();
+    assert_eq!((fast.measured, fast.pass), (Some(1.0), Some(true)));
     (fast.requirement, fast.target) = (None, None);
     fast.judge();
     assert_eq!(fast.pass, None, "nothing was asked");

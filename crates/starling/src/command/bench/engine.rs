@@ -4,7 +4,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,7 +14,8 @@ use starling_lab::bench::{
 };
 
 use super::super::{backtest, output};
-use crate::terminal::{Failure, put, say};
+use crate::bench::{ingestion, path};
+use crate::terminal::{Failure, interrupted, put, say};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum TierChoice {
@@ -63,6 +65,7 @@ impl Engine {
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
         let scale = if self.small { Scale::SMOKE } else { Scale::FULL };
         let mut list = workloads(scale);
+        list.extend(ingestion::workloads());
         let whole = |text: &String| list.iter().any(|w| w.id() == *text);
         let wholes: Vec<String> = self.category.iter().filter(|text| whole(text)).cloned().collect();
         let chosen = |id: &str| {
@@ -74,8 +77,9 @@ impl Engine {
         }
         list.sort_by_key(|w| w.suite != "engine");
         list.retain(|w| chosen(&w.id()));
+        let path: Vec<String> = path::ids().into_iter().filter(|id| chosen(id)).collect();
         let missing: Vec<Missing> = missing().into_iter().filter(|m| chosen(&m.suite)).collect();
-        if list.is_empty() && missing.is_empty() {
+        if list.is_empty() && path.is_empty() && missing.is_empty() {
             let message = format!(
                 "no benchmark is named `{}`; `starling bench engine --list` shows what there is",
                 self.category.join("`, `")
@@ -83,14 +87,25 @@ impl Engine {
             return Err(Failure::usage(message));
         }
         if self.list {
-            return list.iter().try_for_each(|w| put(w.id()));
+            return list.iter().map(Workload::id).chain(path).try_for_each(put);
         }
         if let Some(executions) = self.executions {
             return list.iter().try_for_each(|w| execute(w, executions));
         }
         let tier = self.tier.tier();
         let (started, before) = (Instant::now(), load());
-        let benchmarks = measure(&list, tier, json)?;
+        let mut benchmarks = measure(&list, tier, json)?;
+        #[cfg(feature = "allocations")]
+        if self.category.is_empty()
+            || self.category.iter().any(|text| "memory/".contains(text) || text.starts_with("memory"))
+        {
+            benchmarks.push(ingestion::memory().map_err(Failure::run)?);
+            benchmarks.extend(starling_lab::bench::memory::measure_all().map_err(Failure::run)?);
+        }
+        if !path.is_empty() {
+            let rows = walk(tier, json)?;
+            benchmarks.extend(rows.into_iter().filter(|row| path.contains(&row.key())));
+        }
         let record = BenchRecord {
             schema: SCHEMA,
             subject: Subject::Engine,
@@ -141,15 +156,7 @@ fn execute(workload: &Workload, executions: u64) -> Result<(), Failure> {
 }
 
 fn measure(list: &[Workload], tier: Tier, json: bool) -> Result<Vec<Benchmark>, Failure> {
-    use std::io::IsTerminal as _;
-    let bar = if !json && std::io::stderr().is_terminal() {
-        ProgressBar::new(list.len() as u64)
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress(list.len() as u64, json, "{pos}/{len} {wide_msg}");
     if cfg!(debug_assertions) {
         say("this is a debug build: its figures say nothing about the engine");
     }
@@ -161,6 +168,32 @@ fn measure(list: &[Workload], tier: Tier, json: bool) -> Result<Vec<Benchmark>, 
     let results = list.iter().map(one).collect();
     bar.finish_and_clear();
     results
+}
+
+/// The whole path for so long, in one run; all its rows come of it.
+fn walk(tier: Tier, json: bool) -> Result<Vec<Benchmark>, Failure> {
+    let duration = Duration::from_secs(match tier {
+        Tier::Fast => 5,
+        Tier::Standard => 60,
+        Tier::Full => 600,
+    });
+    let bar = progress(duration.as_secs(), json, "{wide_bar} {pos}/{len} s of the whole path");
+    let stop = interrupted();
+    let rows = path::measure(duration, |elapsed| {
+        bar.set_position(elapsed.as_secs());
+        !stop.load(Ordering::Relaxed)
+    });
+    bar.finish_and_clear();
+    rows.map_err(Failure::run)
+}
+
+pub(super) fn progress(length: u64, json: bool, template: &str) -> ProgressBar {
+    use std::io::IsTerminal as _;
+    let bar = if !json && std::io::stderr().is_terminal() { ProgressBar::new(length) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// Load of the last minute, where the system tells it.

@@ -11,12 +11,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use starling_lab::bench::mesh::{Definition, definitions, missing};
 use starling_lab::bench::{BenchError, BenchRecord, Benchmark, Missing, SCHEMA, Subject, Tier};
 
 use super::super::{backtest, output};
-use super::engine::{TierChoice, load, machine};
+use super::engine::{TierChoice, load, machine, progress};
 use crate::terminal::{Failure, put, say};
 
 /// Measure the mesh against what is required of it.
@@ -143,12 +142,7 @@ fn verdict(record: &BenchRecord) -> Result<(), Failure> {
 }
 
 fn measure(works: &[Work], tier: Tier, json: bool) -> Result<Vec<Benchmark>, Failure> {
-    use std::io::IsTerminal as _;
-    let is_shown = !json && std::io::stderr().is_terminal();
-    let bar = if is_shown { ProgressBar::new(works.len() as u64) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress(works.len() as u64, json, "{pos}/{len} {wide_msg}");
     if cfg!(debug_assertions) {
         say("this is a debug build: its figures say nothing about the mesh");
     }
