@@ -19,7 +19,8 @@ fn the_ten_and_the_processes_do_their_work() {
     let ids: Vec<String> = benchmarks.iter().map(|benchmark| benchmark["id"].to_string()).collect();
     let ten = ["5", "6", "7", "8", "9", "10"];
     let processes = ["start", "many", "message", "throughput"].map(|path| format!("\"requirements/{path} process\""));
-    let expected = ten.iter().map(|id| (*id).to_owned()).chain(processes.into_iter().filter(|_| cfg!(target_os = "linux")));
+    let expected =
+        ten.iter().map(|id| (*id).to_owned()).chain(processes.into_iter().filter(|_| cfg!(target_os = "linux")));
     assert_eq!(ids, expected.collect::<Vec<_>>());
     for benchmark in benchmarks {
         assert!(checks(benchmark).count() > 0 && benchmark["n"].as_u64().unwrap() >= 5, "{benchmark}");
@@ -31,7 +32,10 @@ fn the_ten_and_the_processes_do_their_work() {
         }
     }
     let missing: Vec<&str> = record["missing"].as_array().unwrap().iter().filter_map(|m| m["suite"].as_str()).collect();
-    assert!([1, 2, 3, 4].iter().all(|n| missing.iter().any(|suite| suite.starts_with(&format!("mesh/{n} ")))), "{missing:?}");
+    assert!(
+        [1, 2, 3, 4].iter().all(|n| missing.iter().any(|suite| suite.starts_with(&format!("mesh/{n} ")))),
+        "{missing:?}"
+    );
     let failing = benchmarks.iter().filter(|benchmark| benchmark["pass"] == false).count();
     assert_eq!(said.code, i32::from(failing > 0), "{}", said.stderr);
 }
@@ -41,9 +45,16 @@ fn what_there_is_is_listed_and_what_there_is_not_is_told() {
     let scene = Scene::new();
     let said = scene.run(&["bench", "mesh", "--list", "--category", "capability"]);
     let lines: Vec<&str> = said.stdout.lines().collect();
-    assert!(lines.len() == 2 && lines[0].starts_with("mesh/7 capability: ") && lines[1].starts_with("mesh/9 "), "{lines:?}");
+    assert!(
+        lines.len() == 2 && lines[0].starts_with("mesh/7 capability: ") && lines[1].starts_with("mesh/9 "),
+        "{lines:?}"
+    );
     let said = scene.run(&["bench", "mesh", "--category", "telepathy"]);
     assert_eq!(said.code, 2);
-    assert!(said.stderr.contains("no benchmark is titled `telepathy`") && said.stderr.contains("--list"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("no benchmark is titled `telepathy`") && said.stderr.contains("--list"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(scene.files(), Vec::<String>::new());
 }
