@@ -48,7 +48,7 @@ impl Kind {
         match self {
             Self::Computing => true,
             Self::Files => false,
-            Self::Both => place % 2 == 0,
+            Self::Both => place.is_multiple_of(2),
         }
     }
 }

@@ -287,8 +287,11 @@ fn identity(agent: AgentId) -> Identity {
     Identity::new(agent, &seed)
 }
 
+/// What a sound certificate that all six hold decides, and by how many.
+type Decided = Option<(Action, u32)>;
+
 /// Six that vote, and how long each decision took, microseconds; what was decided, by a stranger's check.
-fn decide(trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Option<(Action, u32)>>), BenchError> {
+fn decide(trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Decided>), BenchError> {
     let mut book = KeyBook::new();
     for agent in (0..SIX).map(AgentId) {
         let key = identity(agent).public();
@@ -330,7 +333,7 @@ fn decide(trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Option<(Action, u3
 }
 
 /// Decisions that all six hold, by all six, and a stranger finds sound.
-fn sound(decided: &[Option<(Action, u32)>]) -> usize {
+fn sound(decided: &[Decided]) -> usize {
     decided.iter().filter(|decided| **decided == Some((Action::Buy, SIX))).count()
 }
 
