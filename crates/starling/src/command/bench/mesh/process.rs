@@ -26,14 +26,16 @@ const THROUGHPUT: &str = "messages of 256 B from process to process over a socke
 /// Bytes in which messages to a process are gathered, as a swarm's run does.
 const WORD: usize = 256 << 10;
 
+type Measure = fn(Tier) -> Result<Benchmark, BenchError>;
+
 pub(super) fn works() -> Vec<Work> {
-    let all: [(&'static str, &'static str, fn(Tier) -> Result<Benchmark, BenchError>); 4] = [
-        ("start", START, start),
+    let all = [
+        ("start", START, start as Measure),
         ("many", MANY, many),
         ("message", MESSAGE, message),
         ("throughput", THROUGHPUT, throughput),
     ];
-    let work = |(path, name, measure): (&str, &str, fn(Tier) -> Result<Benchmark, BenchError>)| Work {
+    let work = |(path, name, measure): (&str, &str, Measure)| Work {
         title: format!("{REQUIRED}/{path} process: {name}"),
         measure: Box::new(measure),
     };
