@@ -73,7 +73,8 @@ impl Profile {
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
         let line: Vec<String> = self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let words = std::iter::once(OsString::from("starling")).chain(self.command);
-        let profiled = Profiled::try_parse_from(words).map_err(|error| Failure::usage(error.render()))?;
+        // A wrong argument ends the program as it does without a profile: with its own message, and code 2.
+        let profiled = Profiled::parse_from(words);
         let command = profiled.command.unwrap_or_default();
         if matches!(command, Command::Profile(_)) {
             return Err(Failure::usage("a profile of a profile: name the command to run after `--`"));
