@@ -15,6 +15,7 @@ pub mod history;
 mod measure;
 #[cfg(any(test, feature = "allocations"))]
 pub mod memory;
+pub mod mesh;
 mod order;
 mod portfolio;
 pub mod price;
@@ -69,6 +70,11 @@ pub enum BenchError {
     /// Somebody wants it to end.
     #[error("interrupted")]
     Interrupted,
+    /// Agents did not do what they were given.
+    #[error(
+        "the agents under measurement failed: {0}; if the machine is not overloaded, this is a fault in Starling, report it"
+    )]
+    Agents(String),
     /// The answer is wrong: the work was not done, or not right.
     #[error("{id} answers {found}, where {expected} is right; its time would mean nothing")]
     Answer {

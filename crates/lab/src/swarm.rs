@@ -96,6 +96,16 @@ pub enum SwarmError {
         /// What is wrong.
         what: String,
     },
+    /// An agent was shown a bar again.
+    #[error(
+        "shown the bar at {stamp} after that at {seen}: an agent's parent mixes up its children, report it as a fault in Starling"
+    )]
+    Twice {
+        /// The bar.
+        stamp: UnixNanos,
+        /// The last it had seen.
+        seen: UnixNanos,
+    },
     /// An agent stopped and said why.
     #[error("agent `{agent}`: {why}")]
     Stopped {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use starling_core::{Event, UnixNanos};
+use starling_core::{Event, Qty, Quote, UnixNanos};
 use starling_lab::config::Config;
 use starling_lab::run::Run;
 use starling_lab::swarm::SwarmError;
@@ -17,7 +17,7 @@ use starling_lab::swarm::delegate::Charter;
 use starling_lab::swarm::hall::Hall;
 use starling_lab::swarm::remote::chair::{Chair, Line, Progress, Report};
 use starling_lab::swarm::remote::outpost::Outpost;
-use starling_lab::swarm::remote::words::Role;
+use starling_lab::swarm::remote::words::{EVENTS_MAX, Role, WINDOW};
 use starling_lab::swarm::stamps::Stamps;
 use starling_lab::tearsheet::ProcessRecord;
 use starling_market::feed::{Feed, FeedError, Merge};
@@ -26,6 +26,11 @@ use starling_swarm::consensus::council::Subject;
 use starling_swarm::consensus::tally::Outcome;
 use starling_swarm::cost::MicroDollars;
 use starling_swarm::id::AgentId;
+
+/// Simulations with words that are late by chance; `SWARM_SEEDS` for more.
+fn seeds() -> u64 {
+    std::env::var("SWARM_SEEDS").map_or(12, |seeds| seeds.parse().unwrap())
+}
 
 fn demo() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../starling/demo")
@@ -100,6 +105,9 @@ struct Barracks {
     /// Frames go past the chair, but between places below and above a boundary not while waits are in the range.
     cuts: Option<Vec<(std::ops::Range<u64>, usize)>>,
     lost: u64,
+    /// What the chair says, and what agents say, takes a while, by chance: some hear later than others.
+    late: Option<Dice>,
+    mail: Vec<VecDeque<Vec<u8>>>,
 }
 
 impl Barracks {
@@ -127,9 +135,27 @@ impl Barracks {
             numbers: 0,
             cuts,
             lost: 0,
+            late: None,
+            mail: vec![VecDeque::new(); keys.len()],
         };
         (0..barracks.roles.len()).for_each(|at| barracks.recruit(at));
         barracks
+    }
+
+    /// Whether something arrives at this wait.
+    fn arrives(&mut self) -> bool {
+        self.late.as_mut().is_none_or(|dice| dice.below(3) == 0)
+    }
+
+    /// Hands the chair's words over, as far as they have arrived.
+    fn deliver(&mut self) {
+        for at in 0..self.mail.len() {
+            while !self.mail[at].is_empty() && self.arrives() {
+                if let Some((message, (_, outpost))) = self.mail[at].pop_front().zip(self.agents[at].as_mut()) {
+                    outpost.on_message(self.clock, &message);
+                }
+            }
+        }
     }
 
     fn recruit(&mut self, at: usize) {
@@ -163,6 +189,7 @@ impl Barracks {
     }
 
     fn fall(&mut self, at: usize, how: &str) {
+        self.mail[at].clear();
         if self.agents[at].take().is_some() {
             // What it said and nobody has heard yet is lost in part: sockets are read before a death is told, but what
             // it had not written is gone.
@@ -190,14 +217,17 @@ impl Line for Barracks {
         for (when, at) in recruits {
             if when <= waits { self.recruit(at) } else { self.recruits.push((when, at)) }
         }
+        self.deliver();
         self.carry();
-        for (at, agent) in self.agents.iter_mut().enumerate() {
-            let Some((_, outpost)) = agent.as_mut().filter(|_| !self.silent[at]) else { continue };
-            while let Some(message) = outpost.poll_message() {
+        for at in 0..self.agents.len() {
+            if self.silent[at] || !self.arrives() {
+                continue;
+            }
+            while let Some(message) = self.agents[at].as_mut().and_then(|(_, outpost)| outpost.poll_message()) {
                 self.reports.push_back(Report::Said { at, message });
             }
         }
-        if self.reports.is_empty() {
+        if self.reports.is_empty() && self.mail.iter().all(VecDeque::is_empty) {
             // Nobody has anything to say before the next deadline.
             let end = self.clock.saturating_add(u64::try_from(at_most.as_nanos()).unwrap());
             let due = self.agents.iter().flatten().map(|(_, outpost)| outpost.next_due()).min();
@@ -211,7 +241,10 @@ impl Line for Barracks {
 
     fn say(&mut self, at: usize, message: Vec<u8>) -> Result<(), SwarmError> {
         self.said += 1;
-        if let Some((_, outpost)) = self.agents[at].as_mut().filter(|_| !self.silent[at]) {
+        if self.late.is_some() {
+            // Who is no more hears nothing, and nor does who comes after.
+            self.mail[at].extend(self.agents[at].is_some().then_some(message));
+        } else if let Some((_, outpost)) = self.agents[at].as_mut().filter(|_| !self.silent[at]) {
             outpost.on_message(self.clock, &message);
         }
         while let Some((_, at, fate)) = self.fates.pop_if(|(when, ..)| *when <= self.said) {
@@ -361,6 +394,61 @@ fn links_that_are_cut_and_heal_change_no_decision() {
         lost += chair.line().lost;
     }
     assert!(lost > 100, "{lost} frames met a link that was cut");
+}
+
+/// Links past the chair are quicker than its words, by any number of words, while agents die: a vote about a bar comes to
+/// an agent that has not seen the bar, and whose council for it is not known yet.
+#[test]
+fn frames_that_overtake_the_chairs_words_change_no_decision() {
+    let (text, events) = (text(&[]), events(420));
+    let (here, closing) = in_process(&text, &events);
+    let config = Config::read(&text).unwrap();
+    for seed in 1..=seeds() {
+        let mut dice = Dice(seed);
+        let charter = Charter::of_processes(&config, &[7; 32]).unwrap();
+        let fates = (0..seed % 4).map(|_| (dice.below(2_000), dice.below(8) as usize, Fate::Death)).collect();
+        let mut barracks = Barracks::new(&charter, &text, fates, Some(Vec::new()));
+        barracks.late = Some(dice);
+        let (told, end) = confer(&mut chair_over(barracks, charter, &events), &events).unwrap();
+        assert_eq!(told, here, "seed {seed}");
+        assert_eq!((end.records, end.alone), (closing.records.clone(), closing.alone.clone()), "seed {seed}");
+    }
+}
+
+/// A bar that comes with more quotes than are on their way to an agent at once: who has taken them all votes, over the
+/// chair, before others have been shown the bar.
+#[test]
+fn votes_about_a_stamp_too_long_for_one_window_wait() {
+    let text = text(&[("swarm.confer", "every_bar")]);
+    let mut long = Vec::new();
+    let bars = events(120);
+    for stamp in bars.chunk_by(|a, b| a.ts() == b.ts()) {
+        if long.len() < 12 * (WINDOW + 1) * EVENTS_MAX && stamp[0].ts() > bars[60].ts() {
+            let Event::Bar(bar) = stamp[0] else { panic!("the demo's data are bars") };
+            let (instrument, ts_event, ts_recv) = (bar.instrument, bar.ts_event, bar.ts_recv);
+            let (bid, ask, size) = (bar.close, bar.close, Qty::from_int(1));
+            let quote = Quote { instrument, ts_event, ts_recv, bid, ask, bid_size: size, ask_size: size };
+            long.extend(std::iter::repeat_n(Event::Quote(quote), (WINDOW + 1) * EVENTS_MAX));
+        }
+        long.extend_from_slice(stamp);
+    }
+    let (here, _) = in_process(&text, &long);
+    for seed in 1..=3 {
+        let mut chair = chair(&text, &long, Vec::new());
+        chair.line_mut().late = Some(Dice(seed));
+        let (told, _) = confer(&mut chair, &long).unwrap();
+        assert_eq!(told, here, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_agent_that_is_shown_a_bar_again_stops() {
+    let (text, events) = (text(&[]), events(12));
+    let mut chair = chair(&text, &events, Vec::new());
+    let stamp: Vec<Event> = events.iter().copied().take_while(|event| event.ts() == events[0].ts()).collect();
+    chair.on_stamp(stamp[0].ts(), &stamp).unwrap();
+    let error = chair.on_stamp(stamp[0].ts(), &stamp).unwrap_err().to_string();
+    assert!(error.contains("shown the bar at") && error.contains("mixes up its children"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The commands, one module each.
 
 mod backtest;
-mod bench;
+pub(crate) mod bench;
 mod config;
 mod data;
 mod demo;

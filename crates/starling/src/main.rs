@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         // Before everything else: it must confine itself before there is a second thread.
         return swarm::agent::run();
     }
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == command::bench::mesh::echo::ARGUMENT) {
+        return command::bench::mesh::echo::run();
+    }
     let arguments = Arguments::parse();
     let command = arguments.command.unwrap_or_default();
     match command.run(arguments.json) {

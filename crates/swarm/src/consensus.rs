@@ -35,9 +35,9 @@
 //! 3. By 1 and 2 two certificates of one decision hold the same dossier, hence the same outcome. What arrives later
 //!    changes nothing: a decided subject is closed, and late votes are only read for equivocation.
 //! 4. *One decision per subject.* Councils may change from one stamp to another ([`Consensus::adopt`]) but have the same
-//!    members, and a correct member debates a subject under one council only; so two decisions of one subject, under
-//!    two councils, would need one correct member in both. Other members are another swarm, and agreeing on that
-//!    change is not done here.
+//!    members, and a correct member debates a subject under one council only, since it debates none whose council it
+//!    does not know yet ([`Consensus::know_until`]); so two decisions of one subject, under two councils, would need one
+//!    correct member in both. Other members are another swarm, and agreeing on that change is not done here.
 //!
 //! *Validity*: each ballot in a dossier is signed by its member, and in the modes for which [`tally`] says so votes can
 //! only be lost in favour of no trade. In the Byzantine mode an action has a quorum of votes, so at least quorum - f of
@@ -71,7 +71,7 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,10 @@ pub const OPEN_EACH: usize = 64;
 pub const KEPT_MAX: usize = 4_096;
 /// Councils kept for subjects of the past.
 pub const COUNCILS_MAX: usize = 64;
+/// Messages that wait for the council of their bar ([`Consensus::know_until`]).
+pub const AHEAD_MAX: usize = 4_096;
+/// Of those, by one other member: many times what it has to say about a bar.
+pub const AHEAD_EACH: usize = 512;
 
 /// How long to wait, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +241,8 @@ pub struct Counters {
     pub late: u64,
     /// More open decisions than [`OPEN_MAX`] or [`OPEN_EACH`].
     pub full: u64,
+    /// More about bars to come than [`AHEAD_MAX`] or [`AHEAD_EACH`].
+    pub ahead: u64,
 }
 
 /// Why a member's own vote was not taken.
@@ -252,6 +258,9 @@ pub enum Refused {
     /// It is so long ago that nobody remembers.
     #[error("{0:?} is older than what is remembered: vote on newer bars")]
     Forgotten(Subject),
+    /// Its council is not known yet.
+    #[error("{0:?} is later than the councils that are known: adopt its council first")]
+    Ahead(Subject),
     /// Too much is open.
     #[error("{OPEN_MAX} decisions are open: {0:?} must wait until some are made, or forgotten")]
     Full(Subject),
@@ -270,6 +279,10 @@ pub struct Consensus {
     decided: BTreeMap<Subject, Arc<Certificate>>,
     /// Everything up to here that is not decided never will be, as far as this member goes.
     floor: Option<Subject>,
+    /// The last stamp whose council is known.
+    horizon: UnixNanos,
+    /// About later ones, in the order in which they came.
+    ahead: VecDeque<(AgentId, Subject, Message)>,
 }
 
 impl Consensus {
@@ -286,15 +299,24 @@ impl Consensus {
             counters: Counters::default(),
         };
         let councils = BTreeMap::from([(UnixNanos::EPOCH, Arc::new(council))]);
-        Self { shared, councils, open: BTreeMap::new(), decided: BTreeMap::new(), floor: None }
+        Self {
+            shared,
+            councils,
+            open: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            floor: None,
+            horizon: UnixNanos::MAX,
+            ahead: VecDeque::new(),
+        }
     }
 
     /// Subjects from `since` on are decided by this council: other track records, vetoes or rules, the same members.
     /// Must be derived from what is the same at all members, like decisions and bars; members with different councils
-    /// do not reach a decision.
+    /// do not reach a decision. Whose councils change says from the beginning until when they are known
+    /// ([`Consensus::know_until`]): else others' messages could begin a debate before its council is there.
     ///
     /// # Errors
-    /// [`BadCouncil::Members`], [`BadCouncil::Faults`].
+    /// [`BadCouncil::Members`], [`BadCouncil::Faults`], [`BadCouncil::Late`].
     pub fn adopt(&mut self, since: UnixNanos, council: Council) -> Result<(), BadCouncil> {
         let (&before, current) = self.councils.last_key_value().expect("there is always a council");
         let agents = |council: &Council| council.members().iter().map(|member| member.agent).collect::<Vec<_>>();
@@ -304,11 +326,44 @@ impl Consensus {
         if (current.mode() == Mode::Byzantine) != (council.mode() == Mode::Byzantine) {
             return Err(BadCouncil::Faults(before));
         }
+        let first = Subject { stamp: since, instrument: 0, question: 0 };
+        let other = |debate: &Debate| **debate.council() != council;
+        if self.open.range(first..).any(|(_, debate)| other(debate)) || self.decided.range(first..).next().is_some() {
+            return Err(BadCouncil::Late(since));
+        }
         self.councils.insert(since, Arc::new(council));
         while self.councils.len() > COUNCILS_MAX {
             self.councils.pop_first();
         }
         Ok(())
+    }
+
+    /// The councils of all bars up to `stamp` are known, and of later ones they are not. What others said about bars up
+    /// to there and came too early is heard now; what they say about later ones waits, bounded, as it may overtake the
+    /// bars that their council is derived from. Until this is said for the first time, the first council is for all time.
+    pub fn know_until(&mut self, now: UnixNanos, stamp: UnixNanos, out: &mut Outbox<Message>, events: &mut Vec<Event>) {
+        self.horizon = stamp;
+        for (from, subject, message) in std::mem::take(&mut self.ahead) {
+            if subject.stamp <= stamp {
+                self.on_message(now, from, message, out, events);
+            } else {
+                self.ahead.push_back((from, subject, message));
+            }
+        }
+    }
+
+    /// Keeps what is about a bar whose council is not known yet.
+    fn wait(&mut self, from: AgentId, subject: Subject, message: Message) {
+        let members = self.councils.last_key_value().expect("there is always a council").1;
+        if members.member(from).is_none() {
+            self.shared.counters.stranger += 1;
+        } else if self.ahead.len() >= AHEAD_MAX
+            || self.ahead.iter().filter(|(by, ..)| *by == from).count() >= AHEAD_EACH
+        {
+            self.shared.counters.ahead += 1;
+        } else {
+            self.ahead.push_back((from, subject, message));
+        }
     }
 
     /// Who decides about a subject; none if it is older than all councils kept.
@@ -370,6 +425,9 @@ impl Consensus {
         events: &mut Vec<Event>,
     ) -> Result<(), Refused> {
         let me = self.shared.identity.agent();
+        if subject.stamp > self.horizon {
+            return Err(Refused::Ahead(subject));
+        }
         let council = Arc::clone(self.council(subject).ok_or(Refused::Forgotten(subject))?);
         if self.open.get(&subject).is_some_and(|debate| debate.own().is_some()) {
             return Err(Refused::Voted(me, subject));
@@ -403,6 +461,9 @@ impl Consensus {
         out: &mut Outbox<Message>,
         events: &mut Vec<Event>,
     ) -> Result<&mut Debate, Refused> {
+        if subject.stamp > self.horizon {
+            return Err(Refused::Ahead(subject));
+        }
         if self.decided.contains_key(&subject) {
             return Err(Refused::Decided(subject));
         }
@@ -529,6 +590,9 @@ impl Component for Consensus {
             }
             return;
         };
+        if subject.stamp > self.horizon {
+            return self.wait(from, subject, message);
+        }
         if let Message::Decided(certificate) = message {
             return self.on_certificate(*certificate, out, events);
         }

@@ -9,6 +9,8 @@
 mod agent;
 #[cfg(all(target_os = "linux", feature = "mesh"))]
 mod mesh;
+#[cfg(all(target_os = "linux", feature = "mesh"))]
+mod partition;
 #[cfg(target_os = "linux")]
 mod provider;
 
@@ -24,12 +26,14 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("agent") => return agent::run(),
         Some("keeper") => return provider::keep(&arguments[1]),
+        #[cfg(feature = "mesh")]
+        Some("member") => return partition::member(&arguments[1]),
         _ => {}
     }
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut tests: Vec<Test> = provider::TESTS.to_vec();
     #[cfg(feature = "mesh")]
-    tests.extend(mesh::TESTS);
+    tests.extend(mesh::TESTS.into_iter().chain(partition::TESTS));
     if arguments.iter().any(|argument| argument == "--list") {
         return tests.iter().for_each(|(name, _)| println!("{name}: test"));
     }

@@ -49,6 +49,11 @@ impl Tier {
             Self::Full => (20, Duration::from_millis(1_000), Duration::from_secs(5)),
         }
     }
+    /// Samples of something slow: the least of the tier.
+    #[must_use]
+    pub const fn samples(self) -> usize {
+        self.budget().0
+    }
     /// Samples at most: enough for a P99.
     const SAMPLES_MAX: usize = 1_000;
 }

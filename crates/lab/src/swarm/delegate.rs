@@ -1,7 +1,7 @@
 //! A delegate: a seat, its board, and its node among the others.
 //!
-//! Invariant: it votes on a stamp only after it has seen it, and looks at the next only when its host says so: hosts wait
-//! until the decisions of a stamp are made. It does no I/O; frames go in and out by its host.
+//! Invariant: it debates a stamp only after it has seen it, whatever others say meanwhile, and looks at the next only when
+//! its host says so: hosts wait until the decisions of a stamp are made. It does no I/O; frames go in and out by its host.
 //!
 //! What it thinks is in its seat and board and outlives its node: where a member was lost and replaced, all found the
 //! swarm anew ([`Delegate::regroup`]) and vote again as they voted.
@@ -164,8 +164,6 @@ pub struct Delegate {
     confer: ConferConfig,
     /// What it called votes about at the last stamp.
     asked: Vec<Subject>,
-    /// Votes asked for about stamps that it has not seen.
-    early: BTreeSet<Subject>,
     decided: VecDeque<Arc<Certificate>>,
     /// Subjects it knows of that are not decided.
     open: BTreeSet<Subject>,
@@ -183,7 +181,7 @@ impl Delegate {
         let swarm = charter.swarm();
         let seat = Seat::new(&charter.config, swarm, at)?;
         let board = Board::new(swarm);
-        let node = found(now, charter, at, &board)?;
+        let node = found(now, charter, at, &seat, &board)?;
         Ok(Self {
             at,
             seat,
@@ -191,7 +189,6 @@ impl Delegate {
             node,
             confer: swarm.confer,
             asked: Vec::new(),
-            early: BTreeSet::new(),
             decided: VecDeque::new(),
             open: BTreeSet::new(),
         })
@@ -203,8 +200,7 @@ impl Delegate {
     /// # Errors
     /// [`SwarmError`], if the council cannot be set up.
     pub fn regroup(&mut self, now: UnixNanos, charter: &Charter, again: bool) -> Result<(), SwarmError> {
-        self.node = found(now, charter, self.at, &self.board)?;
-        self.early.clear();
+        self.node = found(now, charter, self.at, &self.seat, &self.board)?;
         self.open.clear();
         self.decided.clear();
         if again {
@@ -280,7 +276,10 @@ impl Delegate {
         }
         let mut asked = self.seat.on_stamp(stamp, events)?;
         let oldest = self.seat.oldest();
-        self.node.act(now, |consensus, _, _, _| consensus.forget_before(oldest));
+        self.node.act(now, |consensus, now, out, events| {
+            consensus.forget_before(oldest);
+            consensus.know_until(now, stamp, out, events);
+        });
         if self.confer == ConferConfig::EveryBar {
             asked = bars;
         }
@@ -290,18 +289,11 @@ impl Delegate {
         for subject in self.asked.clone() {
             self.vote(now, subject);
         }
-        for called in std::mem::take(&mut self.early) {
-            self.vote(now, called);
-        }
         self.hear(now);
         Ok(())
     }
 
     fn vote(&mut self, now: UnixNanos, subject: Subject) {
-        if !self.seat.has_seen(subject.stamp) {
-            self.early.insert(subject);
-            return;
-        }
         let choice = self.seat.choice(subject);
         // A vote that is refused was given, or is not needed any more.
         let voted = self.node.act(now, |consensus, now, out, events| consensus.vote(now, subject, choice, out, events));
@@ -382,9 +374,18 @@ impl Delegate {
     }
 }
 
-/// The node of a member that founds the swarm with the others.
-fn found(now: UnixNanos, charter: &Charter, at: usize, board: &Board) -> Result<Node<Consensus>, SwarmError> {
+/// The node of a member that founds the swarm with the others. Calls for votes about stamps that it has not seen wait
+/// until it has, since the council of a stamp is a function of its bars.
+fn found(
+    now: UnixNanos,
+    charter: &Charter,
+    at: usize,
+    seat: &Seat,
+    board: &Board,
+) -> Result<Node<Consensus>, SwarmError> {
     let (identity, keys) = (charter.identity(at), Arc::clone(&charter.keys));
     let consensus = Consensus::new(identity, keys, board.council()?, charter.timing, charter.trust);
-    Ok(Node::found(now, agent_id(at), consensus, charter.node, &charter.founding))
+    let mut node = Node::found(now, agent_id(at), consensus, charter.node, &charter.founding);
+    node.act(now, |consensus, now, out, events| consensus.know_until(now, seat.last(), out, events));
+    Ok(node)
 }

@@ -257,10 +257,10 @@ impl Seat {
         self.opinions.front().map_or(UnixNanos::EPOCH, |(stamp, _)| *stamp)
     }
 
-    /// True once it has seen a stamp.
+    /// The last stamp that it has seen; the epoch before the first.
     #[must_use]
-    pub fn has_seen(&self, stamp: UnixNanos) -> bool {
-        self.opinions.back().is_some_and(|(last, _)| *last >= stamp)
+    pub fn last(&self) -> UnixNanos {
+        self.opinions.back().map_or(UnixNanos::EPOCH, |(stamp, _)| *stamp)
     }
 
     /// Its vote about an instrument at a stamp it has seen.

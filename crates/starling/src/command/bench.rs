@@ -2,6 +2,7 @@
 
 mod compare;
 mod engine;
+pub(crate) mod mesh;
 mod runs;
 #[cfg(unix)]
 mod swarm;
@@ -11,7 +12,7 @@ use starling_lab::bench::BenchRecord;
 
 use crate::terminal::{Failure, put};
 
-/// Measure the engine and swarms.
+/// Measure the engine, swarms, and the mesh.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     #[command(subcommand)]
@@ -26,6 +27,8 @@ enum What {
     /// Swarms of agents: the eighteen benchmarks, in threads and in processes.
     #[cfg(unix)]
     Swarm(swarm::Swarm),
+    /// The mesh: workflows, batches, capabilities, tasks of agents, and what messages, spawning and decisions must be.
+    Mesh(mesh::Mesh),
     /// Two builds, or two results: what got slower, and whether that is more than noise.
     Compare(compare::Compare),
     /// The report of a result, from the result and the runs beside it.
@@ -43,6 +46,7 @@ impl Bench {
             What::Engine(engine) => engine.run(json),
             #[cfg(unix)]
             What::Swarm(swarm) => swarm.run(json),
+            What::Mesh(mesh) => mesh.run(json),
             What::Compare(compare) => compare.run(json),
             What::Report(report) => report.run(json),
             What::Baseline(baseline) => baseline.run(json),

@@ -183,7 +183,6 @@ fn past_the_chair(_: &Inside, _: &Posting, _: &[String]) -> Result<(), Failure> 
 #[cfg(feature = "mesh")]
 fn past_the_chair(inside: &Inside, posting: &Posting, endpoints: &[String]) -> Result<(), Failure> {
     use starling_connect::mesh::{Config, Mesh, ProcessId};
-    use starling_lab::swarm::remote::outpost::Era;
     use starling_swarm::transport::Transport as _;
 
     let Some(mut household) = Household::found(inside, posting) else { return Ok(()) };
@@ -202,8 +201,8 @@ fn past_the_chair(inside: &Inside, posting: &Posting, endpoints: &[String]) -> R
     inside.ready(me);
     loop {
         for (index, outpost) in household.outposts.values_mut().enumerate() {
-            while let Some((era, mut parcel)) = outpost.poll_frame() {
-                parcel.bytes = [&era.to_bytes(), parcel.bytes.as_slice()].concat();
+            while let Some((session, mut parcel)) = outpost.poll_frame() {
+                parcel.bytes = [&session.to_le_bytes(), parcel.bytes.as_slice()].concat();
                 // Its node repeats what does not arrive.
                 let _ = mesh.send(seat_number(me, index), parcel);
             }
@@ -218,8 +217,8 @@ fn past_the_chair(inside: &Inside, posting: &Posting, endpoints: &[String]) -> R
         let at = now();
         mesh.drain(|to, from, frame| {
             let outpost = places.get((to.0 & 0xff) as usize).and_then(|place| household.outposts.get_mut(place));
-            if let (Some(outpost), Some((era, frame))) = (outpost, Era::split(frame)) {
-                outpost.on_frame(at, era, from, frame);
+            if let (Some(outpost), Some((session, frame))) = (outpost, frame.split_first_chunk()) {
+                outpost.on_frame(at, u32::from_le_bytes(*session), from, frame);
             }
         });
         while let Ok(told) = inside.told().try_recv() {

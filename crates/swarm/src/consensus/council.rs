@@ -95,6 +95,9 @@ pub enum BadCouncil {
         "the councils from {0:?} on differ in whether members may lie, so their quorums need not meet: found a new swarm"
     )]
     Faults(UnixNanos),
+    /// Something from then on is debated or decided under another council.
+    #[error("the council from {0:?} on comes too late: say until when councils are known before messages come")]
+    Late(UnixNanos),
 }
 
 /// Who decides, and how.

@@ -9,7 +9,7 @@ use super::statement::{BadCertificate, Stand};
 use super::tally::{BadDossier, Outcome, Reason};
 use super::*;
 use crate::component::To;
-use crate::identity::IdentityError;
+use crate::identity::{IdentityError, Transcript};
 use ballot::Action::{self, Buy, Hold, Sell};
 
 const START: UnixNanos = UnixNanos::new(1_000_000_000);
@@ -681,6 +681,76 @@ fn councils_change_by_the_stamp_and_keep_their_members() {
     room.council = council(Mode::Unanimous, 4);
     (0..4).for_each(|agent| room.vote(agent, subject(10), if agent == 3 { act(Sell) } else { act(Buy) }));
     assert_eq!(room.finish(subject(10)), none(Reason::Disagreement));
+}
+
+/// In any order in which a member is shown bars and hears of them, all debate a bar under the council of that bar.
+#[test]
+fn what_is_said_about_a_bar_waits_for_its_council() {
+    let (since, rule) = (UnixNanos::new(10), council(Mode::Unanimous, 4));
+    for chance in 1..=50 {
+        let mut room = Room { council: rule.clone(), chance, ..Room::new(council(Mode::Quorum, 4)) };
+        let know = |room: &mut Room, agent, until| {
+            room.speak(agent, |member, now, out, events| member.know_until(now, UnixNanos::new(until), out, events));
+        };
+        (0..4).for_each(|agent| know(&mut room, agent, 9));
+        let early = room.speak(2, |member, now, out, events| member.vote(now, subject(10), act(Buy), out, events));
+        assert_eq!(early, Err(Refused::Ahead(subject(10))));
+        let mut order = vec![0, 1, 2, 3];
+        while !order.is_empty() {
+            let agent = order.swap_remove(room.next(order.len()));
+            room.members[agent as usize].adopt(since, rule.clone()).unwrap();
+            know(&mut room, agent, 10);
+            room.vote(agent, subject(10), act(Sell));
+            // What was sent so far arrives; those who know nothing of the bar neither answer nor forget it.
+            room.deliver();
+            let open: Vec<usize> = order.iter().map(|&agent| room.members[agent as usize].open()).collect();
+            assert_eq!(open, vec![0; order.len()], "they debate what they know no council of");
+        }
+        assert_eq!(room.finish(subject(10)), done(Sell, 4, 8_000));
+        assert_eq!(room.now, START, "nothing was lost, so no timeout was needed");
+        assert!(room.members.iter().all(|member| member.counters() == Counters::default()));
+    }
+}
+
+#[test]
+fn a_council_that_comes_after_the_debate_is_refused() {
+    let mut room = Room::new(council(Mode::Quorum, 4));
+    let ballot = Ballot::new(&identity(2), room.council.decision(subject(10)), act(Buy));
+    room.hear(2, 0, Message::Vote { subject: subject(10), term: 1, ballot });
+    let late = UnixNanos::new(10);
+    assert_eq!(room.members[0].adopt(late, council(Mode::Unanimous, 4)), Err(BadCouncil::Late(late)));
+    assert_eq!(room.members[0].adopt(late, council(Mode::Quorum, 4)), Ok(()), "the same council");
+    assert_eq!(room.members[0].adopt(UnixNanos::new(11), council(Mode::Unanimous, 4)), Ok(()), "of later bars");
+    (0..4).for_each(|agent| room.vote(agent, subject(10), act(Buy)));
+    room.finish(subject(10));
+    assert_eq!(room.members[1].adopt(late, council(Mode::Unanimous, 4)), Err(BadCouncil::Late(late)), "it is decided");
+}
+
+#[test]
+fn what_waits_for_a_council_is_bounded() {
+    let n = (AHEAD_MAX / AHEAD_EACH + 2) as u32;
+    let mut room = Room::new(council(Mode::Quorum, n));
+    room.speak(0, |member, now, out, events| member.know_until(now, UnixNanos::new(5), out, events));
+    let vote = |agent: u32, stamp| {
+        let ballot =
+            Ballot { agent: AgentId(agent), choice: act(Buy), signature: identity(agent).sign(&Transcript::new("")) };
+        Message::Vote { subject: subject(stamp), term: 1, ballot }
+    };
+    for agent in 1..n {
+        (0..AHEAD_EACH as u64).for_each(|stamp| room.hear(agent, 0, vote(agent, 6 + stamp)));
+        room.hear(agent, 0, vote(agent, 6));
+    }
+    room.hear(n, 0, vote(n, 6));
+    let Counters { ahead, stranger, .. } = room.members[0].counters();
+    let most = AHEAD_MAX as u64;
+    assert_eq!((ahead, stranger), (u64::from(n - 1) * (AHEAD_EACH as u64 + 1) - most, 1));
+    // Beyond all of it, nothing waits, and none of it held.
+    room.speak(0, |member, now, out, events| member.know_until(now, UnixNanos::MAX, out, events));
+    let Counters { invalid, full, .. } = room.members[0].counters();
+    assert_eq!(
+        (invalid + full, room.members[0].open()),
+        (most, OPEN_EACH * (AHEAD_MAX / AHEAD_EACH).min(OPEN_MAX / OPEN_EACH))
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! An agent where it lives: what its chair says goes in, what it says and sends comes out.
 //!
-//! Invariant: it looks at a stamp only when the chair has shown it whole, and takes frames of the present session only;
-//! what comes early, because it took another way than the chair's word, waits, bounded.
+//! Invariant: it looks at a stamp only when the chair has shown it whole, once, and takes frames of the present session
+//! only. Frames may take another way than the chair's words and overtake them: those of a session to come wait here,
+//! those about a bar to come in its consensus, both bounded.
 
 use std::collections::VecDeque;
 
@@ -15,40 +16,8 @@ use crate::swarm::SwarmError;
 use crate::swarm::delegate::{Charter, Delegate};
 use crate::swarm::seat::agent_id;
 
-/// Frames of eras to come that wait; above, their nodes repeat them.
+/// Frames of sessions to come that wait; above, their nodes repeat them.
 const EARLY_MAX: usize = 1_024;
-
-/// Where a sender of frames is. Past the chair frames may overtake its words: who is not there yet keeps them until it is,
-/// since a vote can be taken only under the council of its bar.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Era {
-    /// The session.
-    session: u32,
-    /// The last stamp it was shown to confer about.
-    seen: u64,
-}
-
-impl Era {
-    /// Bytes of an era.
-    pub const BYTES: usize = 12;
-
-    /// As bytes.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        bytes[..4].copy_from_slice(&self.session.to_le_bytes());
-        bytes[4..].copy_from_slice(&self.seen.to_le_bytes());
-        bytes
-    }
-
-    /// From the beginning of `bytes`, and what follows; none if they are too few.
-    #[must_use]
-    pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let (session, rest) = bytes.split_first_chunk()?;
-        let (seen, rest) = rest.split_first_chunk()?;
-        Some((Self { session: u32::from_le_bytes(*session), seen: u64::from_le_bytes(*seen) }, rest))
-    }
-}
 
 /// An agent elsewhere.
 #[derive(Debug)]
@@ -61,7 +30,7 @@ pub struct Outpost {
     events: Vec<Event>,
     /// The last stamp conferred about.
     seen: Option<UnixNanos>,
-    early: VecDeque<(Era, AgentId, Vec<u8>)>,
+    early: VecDeque<(u32, AgentId, Vec<u8>)>,
     unsaid: VecDeque<FromAgent>,
     messages: u64,
     bytes: u64,
@@ -156,11 +125,13 @@ impl Outpost {
 
     fn show(&mut self, now: UnixNanos, events: &[Event], then: Then) -> Result<(), SwarmError> {
         if let Then::Now(stamp) = then {
+            if let Some(seen) = self.seen.filter(|seen| *seen >= stamp) {
+                return Err(SwarmError::Twice { stamp, seen });
+            }
             self.delegate.on_stamp(now, stamp, events)?;
             self.seen = Some(stamp);
             self.tell_asked(stamp);
             self.hear();
-            self.take_early(now);
             return Ok(());
         }
         for events in events.chunk_by(|one, next| one.ts() == next.ts()) {
@@ -175,18 +146,13 @@ impl Outpost {
         self.unsaid.push_back(FromAgent::Asked { session: self.session, stamp, subjects });
     }
 
-    /// Where it is itself.
-    fn era(&self) -> Era {
-        Era { session: self.session, seen: self.seen.map_or(0, UnixNanos::get) }
-    }
-
-    /// A frame that came past the chair, from the agent with that number of its provider.
-    pub fn on_frame(&mut self, now: UnixNanos, era: Era, from: AgentId, frame: &[u8]) {
-        if era > self.era() {
+    /// A frame of a session that came past the chair, from the agent with that number of its provider.
+    pub fn on_frame(&mut self, now: UnixNanos, session: u32, from: AgentId, frame: &[u8]) {
+        if session > self.session {
             if self.early.len() < EARLY_MAX {
-                self.early.push_back((era, from, frame.to_vec()));
+                self.early.push_back((session, from, frame.to_vec()));
             }
-        } else if era.session == self.session
+        } else if session == self.session
             && let Some(at) = self.seats.iter().position(|agent| *agent == from)
         {
             self.delegate.on_frame(now, agent_id(at), frame);
@@ -194,10 +160,10 @@ impl Outpost {
         }
     }
 
-    /// What came too early, and may be due now.
+    /// What came before its session.
     fn take_early(&mut self, now: UnixNanos) {
-        for (era, from, frame) in std::mem::take(&mut self.early) {
-            self.on_frame(now, era, from, &frame);
+        for (session, from, frame) in std::mem::take(&mut self.early) {
+            self.on_frame(now, session, from, &frame);
         }
     }
 
@@ -224,8 +190,8 @@ impl Outpost {
         }
     }
 
-    /// The next frame to be sent past the chair: where it is sent from, and to whom it goes.
-    pub fn poll_frame(&mut self) -> Option<(Era, Parcel)> {
+    /// The next frame to be sent past the chair: its session, and to whom it goes.
+    pub fn poll_frame(&mut self) -> Option<(u32, Parcel)> {
         if self.over_chair {
             return None;
         }
@@ -233,7 +199,7 @@ impl Outpost {
             let parcel = self.delegate.poll_send()?;
             let Some(&to) = self.seats.get(parcel.to.0 as usize) else { continue };
             self.count(&parcel);
-            return Some((self.era(), Parcel { to, ..parcel }));
+            return Some((self.session, Parcel { to, ..parcel }));
         }
     }
 

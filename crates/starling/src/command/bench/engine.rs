@@ -13,7 +13,7 @@ use starling_lab::bench::{
 };
 
 use super::super::backtest;
-use super::runs::Keeping;
+use super::runs::{Keeping, conclude};
 use crate::bench::{ingestion, path};
 use crate::terminal::{Failure, interrupted, put, say};
 
@@ -120,24 +120,7 @@ impl Engine {
             seconds: started.elapsed().as_secs_f64(),
         };
         let page = desk.map(|desk| desk.publish(&record)).transpose()?;
-        if json {
-            put(serde_json::to_string_pretty(&record).map_err(Failure::run)?)?;
-        } else {
-            put(record.table().trim_end())?;
-            page.iter().for_each(|page| say(format_args!("report: {}", page.display())));
-        }
-        match record.benchmarks.iter().filter(|b| b.fails()).count() {
-            0 => Ok(()),
-            failed => {
-                let names: Vec<String> = record.benchmarks.iter().filter(|b| b.fails()).map(Benchmark::key).collect();
-                Err(Failure::run(format!(
-                    "{failed} of {} miss their target: {}; the load was {}, so repeat on a quiet machine before believing it",
-                    record.benchmarks.len(),
-                    names.join(", "),
-                    record.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.1} to {b:.1}")),
-                )))
-            }
-        }
+        conclude(&record, page.as_deref(), json)
     }
 }
 
@@ -183,7 +166,7 @@ fn walk(tier: Tier, json: bool) -> Result<Vec<Benchmark>, Failure> {
     rows.map_err(Failure::run)
 }
 
-fn progress(length: u64, json: bool, template: &str) -> ProgressBar {
+pub(super) fn progress(length: u64, json: bool, template: &str) -> ProgressBar {
     use std::io::IsTerminal as _;
     let bar = if !json && std::io::stderr().is_terminal() { ProgressBar::new(length) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template(template) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use starling_lab::bench::history::comparable;
-use starling_lab::bench::{BenchRecord, SCHEMA};
+use starling_lab::bench::{BenchRecord, Benchmark, SCHEMA};
 
 use super::super::output;
 use crate::report::Past;
@@ -45,6 +45,28 @@ impl Keeping {
         let baseline = self.baseline.as_deref().map(|said| runs.baseline(said)).transpose()?;
         Ok(Some(Desk { runs, baseline }))
     }
+}
+
+/// Tells a result, and fails if one of its benchmarks does.
+pub(super) fn conclude(record: &BenchRecord, page: Option<&Path>, json: bool) -> Result<(), Failure> {
+    if json {
+        put(serde_json::to_string_pretty(record).map_err(Failure::run)?)?;
+    } else {
+        put(record.table().trim_end())?;
+        page.iter().for_each(|page| say(format_args!("report: {}", page.display())));
+    }
+    let failed: Vec<String> = record.benchmarks.iter().filter(|b| b.fails()).map(Benchmark::key).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::run(format!(
+        "{} of {} fail: {}; the load was {}, so repeat on a quiet machine before believing a slow one; a check that does not \
+         hold is no matter of load",
+        failed.len(),
+        record.benchmarks.len(),
+        failed.join(", "),
+        record.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.1} to {b:.1}")),
+    )))
 }
 
 /// An open folder of runs, and the baseline.

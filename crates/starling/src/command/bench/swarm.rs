@@ -20,7 +20,7 @@ use starling_swarm::cost::{PriceTable, Resources};
 
 use super::super::{backtest, demo, output};
 use super::engine::{TierChoice, load, machine};
-use super::runs::Keeping;
+use super::runs::{Keeping, conclude};
 use crate::swarm::draw;
 use crate::terminal::{Failure, interrupted, put, say};
 
@@ -223,24 +223,7 @@ impl Swarm {
         };
         let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         partial.close();
-        if json {
-            put(serde_json::to_string_pretty(&record).map_err(Failure::run)?)?;
-        } else {
-            put(record.table().trim_end())?;
-            page.iter().for_each(|page| say(format_args!("report: {}", page.display())));
-        }
-        let failed: Vec<String> = record.benchmarks.iter().filter(|b| b.fails()).map(Benchmark::key).collect();
-        if failed.is_empty() {
-            return Ok(());
-        }
-        let load = record.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.1} to {b:.1}"));
-        Err(Failure::run(format!(
-            "{} of {} fail: {}; the load was {load}, so repeat on a quiet machine before believing a slow one; a check that \
-             does not hold is no matter of load",
-            failed.len(),
-            record.benchmarks.len(),
-            failed.join(", "),
-        )))
+        conclude(&record, page.as_deref(), json)
     }
 
     fn measure(
