@@ -21,7 +21,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 PACKAGES = {
-    "vectorbt": ["vectorbt"],
+    # Its theme names a trace that plotly 6 does not have.
+    "vectorbt": ["vectorbt", "plotly<6"],
     "backtesting": ["backtesting"],
     "nautilus": ["nautilus_trader"],
     "hftbacktest": ["hftbacktest"],

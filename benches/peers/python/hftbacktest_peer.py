@@ -1,7 +1,8 @@
 """The reference rule in hftbacktest: a strategy compiled by numba over the best bid and ask.
 
-Fair to it: compiled by a run before, no recorder, no latency, immediate fills at the touch. Every quote is two depth events,
-which is how it takes quotes. What it does not do: one process per strategy, no bars, no risk checks, no journal.
+Fair to it: compiled by a run before, the book in a vector (15 times faster here than in a map), no recorder, no latency,
+fills at the touch. Every quote is four depth events: both sides are cleared and set. What it does not do: several
+strategies at once, bars, risk checks, a journal.
 """
 
 import hftbacktest
@@ -17,7 +18,7 @@ from hftbacktest import (
     MARKET,
     SELL_EVENT,
     BacktestAsset,
-    HashMapMarketDepthBacktest,
+    ROIVectorMarketDepthBacktest,
     event_dtype,
 )
 from numba import njit
@@ -88,11 +89,13 @@ def prepare(_, path):
             .trading_value_fee_model(FEE, FEE)
             .tick_size(0.01)
             .lot_size(0.001)
+            .roi_lb(frame["bid"].min() - 1)
+            .roi_ub(frame["ask"].max() + 1)
         )
-        hbt = HashMapMarketDepthBacktest([asset])
+        hbt = ROIVectorMarketDepthBacktest([asset])
         orders = trade(hbt)
         state = hbt.state_values(0)
-        equity = CASH + state.balance + state.position * (hbt.depth(0).best_bid) - state.fee
+        equity = CASH + state.balance + state.position * (hbt.depth(0).best_bid + hbt.depth(0).best_ask) / 2 - state.fee
         hbt.close()
         return {"orders": int(orders), "equity": round(float(equity), 6)}
 

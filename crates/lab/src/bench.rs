@@ -11,6 +11,7 @@ mod cost;
 mod engine;
 mod feature;
 mod file;
+pub mod history;
 mod measure;
 #[cfg(any(test, feature = "allocations"))]
 pub mod memory;
@@ -31,7 +32,9 @@ use crate::run::RunError;
 
 pub use cost::{COST_POINTS, order_cost_curve};
 pub use measure::{Distribution, PERCENTILES, Percentile, Tier, sample};
-pub use record::{BenchRecord, Benchmark, Case, Check, Cost, Id, Judged, Missing, Point, SCHEMA, Series, Subject};
+pub use record::{
+    BenchRecord, Benchmark, Case, Check, Cost, Id, Judged, Margin, Missing, Point, SCHEMA, Series, Subject,
+};
 pub use series::{bars, idle_bars, idle_quotes, quotes};
 pub use start::cold_start;
 

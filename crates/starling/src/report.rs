@@ -1,9 +1,9 @@
-//! The report of a finished run: one self-contained HTML page, or Markdown with SVG charts.
+//! The reports of a finished run and of benchmarks: one self-contained HTML page, or Markdown with SVG charts.
 //!
-//! Invariant: both show the same [`document::Document`], composed from the [`RunRecord`] alone; the page loads nothing
-//! from anywhere, and no text of the record can become markup. Deliberately not here: writing files (the command does)
+//! Invariant: both show the same [`document::Document`], composed from records alone; the page loads nothing from anywhere, and no text of the record can become markup. Deliberately not here: writing files (the command does)
 //! and computing statistics (the run did).
 
+mod bench;
 mod chart;
 mod compose;
 mod document;
@@ -15,7 +15,10 @@ mod palette;
 #[cfg(test)]
 mod tests;
 
+use starling_lab::bench::BenchRecord;
 use starling_lab::tearsheet::RunRecord;
+
+pub(crate) use bench::Past;
 
 /// The report as one HTML page.
 pub(crate) fn html(run: &RunRecord) -> String {
@@ -28,4 +31,24 @@ pub(crate) fn html(run: &RunRecord) -> String {
 /// folder.
 pub(crate) fn markdown(run: &RunRecord, svg_dir: &str) -> (String, Vec<(String, String)>) {
     markdown::render(&compose::document(run), svg_dir)
+}
+
+/// The report of benchmarks: what was asked and measured, what it cost, what changed.
+pub(crate) struct BenchReport(document::Document);
+
+impl BenchReport {
+    /// Of a result, beside those before it.
+    pub(crate) fn of(record: &BenchRecord, past: &Past) -> Self {
+        Self(bench::document(record, past))
+    }
+
+    /// As one HTML page.
+    pub(crate) fn html(&self) -> String {
+        html::render(&self.0)
+    }
+
+    /// As Markdown, with its charts as (file name, SVG) for the folder `svg_dir`.
+    pub(crate) fn markdown(&self, svg_dir: &str) -> (String, Vec<(String, String)>) {
+        markdown::render(&self.0, svg_dir)
+    }
 }

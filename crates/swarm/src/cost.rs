@@ -32,6 +32,7 @@ impl fmt::Display for MicroDollars {
 
 /// What a provider asks for. A vCPU's second is 14,000 and a GiB's 4,500 where a dollar's millionths are 14 and 4.5.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PriceTable {
     /// Whose prices.

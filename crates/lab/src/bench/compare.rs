@@ -112,11 +112,11 @@ pub fn paired(before: &[BenchRecord], after: &[BenchRecord], tolerance: f64) -> 
     gather("paired", before.first(), after.first(), tolerance, one)
 }
 
-/// Two records of one run each, by their samples.
+/// Two records of one run each, by their samples. What was measured in another way has no counterpart.
 #[must_use]
 pub fn recorded(before: &BenchRecord, after: &BenchRecord, tolerance: f64) -> ComparisonRecord {
     let one = |benchmark: &Benchmark| -> Option<Comparison> {
-        let first = find(before, &benchmark.key())?;
+        let first = find(before, &benchmark.key()).filter(|first| first.alike(benchmark))?;
         let costs = |b: &Benchmark| b.samples.raw.iter().map(|x| cost(b, *x)).collect::<Vec<f64>>();
         let (of_first, of_second) = (costs(first), costs(benchmark));
         let (ratio, ratio_ci95) = bootstrap::median_ratio(&of_first, &of_second, LEVEL)?;

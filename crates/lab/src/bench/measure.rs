@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BenchError, Workload};
@@ -53,7 +54,7 @@ impl Tier {
 }
 
 /// A percentile; `value` is absent where there are too few samples for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentile {
     /// Its name, as `p95`.
     pub name: String,
@@ -62,7 +63,7 @@ pub struct Percentile {
 }
 
 /// What is said of samples.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
     /// Samples.
     pub n: usize,

@@ -1,11 +1,12 @@
-//! Results: one JSON schema for engine, swarm and mesh, and its table and Markdown.
+//! Results: one JSON schema for engine, swarm and mesh, and their table for a terminal.
 //!
-//! Invariant: what was asked (`requirement`, `target`, `aim`) and what was measured never share a column; whatever the
-//! Markdown says is in the JSON. A benchmark without a target and without checks passes nothing: `pass` is null. One whose
+//! Invariant: what was asked (`requirement`, `target`, `aim`) and what was measured never share a column; what a
+//! report says is in the JSON. A benchmark without a target and without checks passes nothing: `pass` is null. One whose
 //! check does not hold fails, however fast it was.
 
 use std::fmt::{self, Write as _};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use starling_swarm::cost::PriceTable;
@@ -16,7 +17,7 @@ use super::{BenchError, Distribution, Tier, Workload, sample};
 pub const SCHEMA: u32 = 2;
 
 /// What a record is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// The engine's suites.
@@ -27,8 +28,20 @@ pub enum Subject {
     Mesh,
 }
 
+impl Subject {
+    /// Its name, as in `starling bench NAME`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Swarm => "swarm",
+            Self::Mesh => "mesh",
+        }
+    }
+}
+
 /// The statistic of the samples that is held against the targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Judged {
     /// Middle sample.
@@ -45,6 +58,18 @@ pub enum Judged {
 }
 
 impl Judged {
+    /// Its name, as in `mean`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Median => "median",
+            Self::Mean => "mean",
+            Self::P95 => "P95",
+            Self::P99 => "P99",
+            Self::Worst => "worst",
+        }
+    }
+
     /// Its value; `None` where there are too few samples.
     #[must_use]
     pub fn of(self, samples: &Distribution, more_is_better: bool) -> Option<f64> {
@@ -61,7 +86,7 @@ impl Judged {
 }
 
 /// Something that had to be so for the figure to mean anything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What is claimed, as `every task was done exactly once`.
     pub claim: String,
@@ -74,7 +99,7 @@ pub struct Check {
 }
 
 /// Figures over a parameter, for a table or a chart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// What it shows, as `start to ready`.
     pub name: String,
@@ -87,7 +112,7 @@ pub struct Series {
 }
 
 /// A point of a [`Series`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The parameter: a number, or a name.
     pub x: String,
@@ -96,7 +121,7 @@ pub struct Point {
 }
 
 /// What the resources of a benchmark cost by one price table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// The prices, with their date and source.
     pub prices: PriceTable,
@@ -117,7 +142,7 @@ pub struct Cost {
 }
 
 /// What a benchmark is called in its subject: a number where the definitions number them, else a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Id {
     /// Of the eighteen, or of the ten.
@@ -136,7 +161,7 @@ impl fmt::Display for Id {
 }
 
 /// A benchmark's figure under another condition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
     /// The condition, as `one agent lies`.
     pub name: String,
@@ -160,7 +185,7 @@ pub struct Case {
 }
 
 /// One result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Benchmark {
     /// Unique among those of one provider.
     pub id: Id,
@@ -213,7 +238,7 @@ pub struct Benchmark {
 }
 
 /// Something that the definitions ask for and nothing measures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
     /// Suite and group.
     pub suite: String,
@@ -222,9 +247,10 @@ pub struct Missing {
 }
 
 /// All results of a measurement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchRecord {
-    /// [`SCHEMA`].
+    /// The version of this layout.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: u32,
     /// What it is about.
     pub subject: Subject,
@@ -326,7 +352,59 @@ impl Benchmark {
     }
 }
 
+impl BenchRecord {
+    /// The JSON schema of a record, draft 2020-12.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}
+
+/// How far inside what is asked a figure lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Margin {
+    /// What is asked: the tighter of requirement and target.
+    pub bound: f64,
+    /// The distance to it as a share of it: above zero inside, below outside. At most 1 where less is better.
+    pub share: f64,
+    /// How much of what is allowed is used: 1 at the bound, less inside. None if the figure or the bound is not positive.
+    pub used: Option<f64>,
+}
+
+/// The margin to the tighter of these bounds; `None` without a figure, or without a bound that is not zero.
+fn margin(bounds: [Option<f64>; 2], measured: Option<f64>, more_is_better: bool) -> Option<Margin> {
+    let measured = measured?;
+    let to = |bound: f64| {
+        let inside = if more_is_better { measured - bound } else { bound - measured };
+        let (part, whole) = if more_is_better { (bound, measured) } else { (measured, bound) };
+        Margin { bound, share: inside / bound.abs(), used: (part > 0.0 && whole > 0.0).then(|| part / whole) }
+    };
+    let margins = bounds.into_iter().flatten().filter(|bound| *bound != 0.0).map(to);
+    margins.min_by(|a, b| a.share.total_cmp(&b.share))
+}
+
+impl Benchmark {
+    /// How far inside what is asked it lies; `None` if nothing is, or there is no figure.
+    #[must_use]
+    pub fn margin(&self) -> Option<Margin> {
+        margin([self.requirement, self.target], self.measured, self.more_is_better)
+    }
+
+    /// True if figures of the two can be compared: the same is done as often and told in the same way.
+    #[must_use]
+    pub fn alike(&self, other: &Self) -> bool {
+        let way = |b: &Self| (b.items, b.more_is_better, b.judged);
+        self.key() == other.key() && self.unit == other.unit && way(self) == way(other)
+    }
+}
+
 impl Case {
+    /// How far inside what is asked it lies.
+    #[must_use]
+    pub fn margin(&self) -> Option<Margin> {
+        margin([self.requirement, self.target], self.measured, self.more_is_better)
+    }
+
     /// Sets `measured` and `pass` from everything else.
     pub fn judge(&mut self) {
         self.measured = self.judged.of(&self.samples, self.more_is_better);
@@ -420,63 +498,6 @@ impl BenchRecord {
         }
         for missing in &self.missing {
             writeln!(text, "missing  {}: {}", missing.suite, missing.reason).expect("writing to a string");
-        }
-        text
-    }
-
-    /// The same with everything the samples say.
-    #[must_use]
-    pub fn markdown(&self) -> String {
-        let load = self.load.map_or_else(|| "unknown".to_owned(), |[a, b]| format!("{a:.2} before, {b:.2} after"));
-        let mut text = format!(
-            "# Benchmarks of the engine\n\n- machine: {}\n- load: {load}\n- commit: {}\n- date: {}\n- profile: {}\n- tier: {}\n",
-            self.machine, self.commit, self.date, self.profile, self.tier
-        );
-        text.push_str("\nMeasured is the median of n samples; a sample of a fast workload is the mean of a batch.\n");
-        let mut suite = "";
-        for b in &self.benchmarks {
-            if b.suite != suite {
-                suite = &b.suite;
-                let names: Vec<&str> = b.samples.percentiles.iter().map(|p| p.name.as_str()).collect();
-                let columns = format!(
-                    "| benchmark | unit | required | target | aim | measured | pass | n | min | mean | max | sd | 95 % of median | {} | outliers |",
-                    names.join(" | ")
-                );
-                let rule = "|---".repeat(columns.matches('|').count() - 1);
-                write!(text, "\n## {suite}\n\n{columns}\n{rule}|\n").expect("writing to a string");
-            }
-            let s = &b.samples;
-            let percentiles: Vec<String> =
-                s.percentiles.iter().map(|p| p.value.map_or_else(|| "n too small".to_owned(), short)).collect();
-            let outliers: Vec<String> = s.outliers.iter().take(5).map(|x| short(*x)).collect();
-            let more = s.outliers.len().saturating_sub(5);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {}{more} |",
-                b.name,
-                b.unit.replace("item", b.item.trim_end_matches('s')),
-                bound(b.requirement),
-                bound(b.target),
-                bound(b.aim),
-                measured(b),
-                verdict(b.pass),
-                s.n,
-                short(s.min),
-                short(s.mean),
-                short(s.max),
-                short(s.sd),
-                s.median_ci95.map(short).join(" to "),
-                percentiles.join(" | "),
-                if outliers.is_empty() { "none".to_owned() } else { outliers.join(" ") },
-            )
-            .expect("writing to a string");
-        }
-        if !self.missing.is_empty() {
-            text.push_str("\n## Missing\n\n| suite | reason |\n|---|---|\n");
-            for missing in &self.missing {
-                writeln!(text, "| {} | {} |", missing.suite, missing.reason).expect("writing to a string");
-            }
         }
         text
     }

@@ -105,9 +105,34 @@ fn target_and_measured_are_different_columns() {
     assert_eq!((first["target"].as_f64(), first["measured"].as_f64()), (Some(1e6), Some(1_234_567.0)));
     assert_eq!(first["pass"], false, "1,234,567 ns is more than a million");
     assert_eq!(serde_json::from_value::<BenchRecord>(json).unwrap(), record);
-    let markdown = record.markdown();
-    assert!(markdown.contains("| 2,000,000 | 1,000,000 | – | 1,234,567 | FAIL |"), "{markdown}");
-    assert!(record.table().contains("FAIL") && markdown.contains("the memory crate does not exist yet"));
+    let table = record.table();
+    assert!(table.contains("FAIL") && table.contains("the memory crate does not exist yet"));
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[row.len() - 3..], ["2,000,000", "1,000,000", "FAIL"], "{table}");
+}
+
+/// 1,234,567 of a million allowed, and of two; a rate of 120 where 100 are asked.
+#[test]
+fn a_margin_is_above_zero_inside_and_below_outside() {
+    let mut benchmark = record().benchmarks.remove(0);
+    let close = |found: f64, right: f64| assert!((found - right).abs() < 1e-9, "{found} for {right}");
+    let margin = benchmark.margin().unwrap();
+    assert_eq!(margin.bound, 1e6, "the tighter one");
+    close(margin.share, -0.234567);
+    close(margin.used.unwrap(), 1.234567);
+    benchmark.target = None;
+    close(benchmark.margin().unwrap().share, 1.0 - 1.234567 / 2.0);
+    (benchmark.more_is_better, benchmark.measured, benchmark.requirement) = (true, Some(120.0), Some(100.0));
+    close(benchmark.margin().unwrap().share, 0.2);
+    close(benchmark.margin().unwrap().used.unwrap(), 100.0 / 120.0);
+    benchmark.measured = Some(75.0);
+    close(benchmark.margin().unwrap().share, -0.25);
+    benchmark.target = Some(70.0);
+    assert_eq!(benchmark.margin().unwrap().bound, 100.0);
+    (benchmark.requirement, benchmark.target) = (Some(0.0), None);
+    assert_eq!(benchmark.margin(), None, "no share of nothing");
+    (benchmark.requirement, benchmark.measured) = (Some(1.0), None);
+    assert_eq!(benchmark.margin(), None);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 mod compare;
 mod engine;
+mod runs;
 #[cfg(unix)]
 mod swarm;
 
 use clap::{Args, Subcommand};
+use starling_lab::bench::BenchRecord;
 
-use crate::terminal::Failure;
+use crate::terminal::{Failure, put};
 
 /// Measure the engine and swarms.
 #[derive(Debug, Args)]
@@ -26,6 +28,12 @@ enum What {
     Swarm(swarm::Swarm),
     /// Two builds, or two results: what got slower, and whether that is more than noise.
     Compare(compare::Compare),
+    /// The report of a result, from the result and the runs beside it.
+    Report(runs::Report),
+    /// A name for a run, to compare later ones with.
+    Baseline(runs::Baseline),
+    /// Print the JSON schema of results (draft 2020-12).
+    Schema,
 }
 
 impl Bench {
@@ -36,6 +44,9 @@ impl Bench {
             #[cfg(unix)]
             What::Swarm(swarm) => swarm.run(json),
             What::Compare(compare) => compare.run(json),
+            What::Report(report) => report.run(json),
+            What::Baseline(baseline) => baseline.run(json),
+            What::Schema => put(format_args!("{:#}", BenchRecord::schema())),
         }
     }
 }

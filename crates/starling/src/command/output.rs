@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use starling_lab::bench::BenchRecord;
 use starling_lab::tearsheet::{AgentRecord, RunRecord, STATISTICS, SwarmRecord, Unit};
 
-use crate::report;
+use crate::report::{self, BenchReport, Past};
 use crate::terminal::{Failure, say};
 
 /// Writes a file whole or not at all.
@@ -41,16 +42,31 @@ pub(crate) fn reports(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure
 
 /// `report.html`, and `report.md` with its charts. Gives the path of the page.
 pub(crate) fn pages(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure> {
-    let charts = out.join("charts");
-    folder(&charts)?;
-    let page = out.join("report.html");
-    write_whole(&page, report::html(record).as_bytes())?;
-    let (text, files) = report::markdown(record, "charts");
-    write_whole(&out.join("report.md"), text.as_bytes())?;
-    for (name, svg) in files {
-        write_whole(&charts.join(name), svg.as_bytes())?;
+    written(&out.join("report.html"), &report::html(record), report::markdown(record, "charts"), "charts")
+}
+
+/// `bench.html`, and `bench.md` with its charts. Gives the path of the page.
+pub(crate) fn bench_pages(record: &BenchRecord, past: &Past, out: &Path) -> Result<PathBuf, Failure> {
+    let page = out.join("bench.html");
+    let report = BenchReport::of(record, past);
+    written(&page, &report.html(), report.markdown("bench-charts"), "bench-charts")
+}
+
+/// A page, its Markdown beside it, and the charts of that in a folder.
+fn written(
+    page: &Path,
+    html: &str,
+    (text, charts): (String, Vec<(String, String)>),
+    folder: &str,
+) -> Result<PathBuf, Failure> {
+    let beside = page.with_file_name(folder);
+    self::folder(&beside)?;
+    write_whole(page, html.as_bytes())?;
+    write_whole(&page.with_extension("md"), text.as_bytes())?;
+    for (name, svg) in charts {
+        write_whole(&beside.join(name), svg.as_bytes())?;
     }
-    Ok(page)
+    Ok(page.to_owned())
 }
 
 /// The object that `--json` prints.

@@ -9,17 +9,20 @@ mod bars;
 mod months;
 mod scale;
 mod series;
+mod strips;
 
 pub(crate) use axis::{Horizontal, Measure};
 pub(crate) use bars::Bars;
 pub(crate) use months::{deepest, months_svg};
 pub(crate) use scale::{MONTHS, Spread};
 pub(crate) use series::{Ink, Layer, Shape};
+pub(crate) use strips::{Strip, Strips};
 
 use super::markup::{escape, put};
+use super::number::figure;
 use super::palette;
 use axis::{EDGE, Frame, draw_horizontal, draw_vertical, label_width, value_ticks};
-use scale::Scale;
+use scale::{Scale, time_ticks};
 
 /// Where a drawing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +104,14 @@ impl Plot {
             .expect("a plot has a point")
     }
 
+    /// Where the curves have points, for an axis of few counts.
+    fn stations(&self) -> Vec<(f64, String)> {
+        let mut at: Vec<f64> = self.layers.iter().filter_map(Layer::readable).flatten().map(|p| p.0).collect();
+        at.sort_by(f64::total_cmp);
+        at.dedup();
+        at.into_iter().map(|x| (x, figure(x))).collect()
+    }
+
     /// The drawing.
     pub(crate) fn svg(&self, size: Size, spread: Spread) -> String {
         let (x_extent, y_extent) = self.extent();
@@ -112,10 +123,16 @@ impl Plot {
         let left = ticks.iter().map(|(_, label)| label_width(label)).fold(0.0, f64::max).ceil() + 10.0;
         let frame = Frame { left, right: size.width() - EDGE, bottom };
         let x_spread = match self.horizontal {
-            Horizontal::Time => Spread::Linear,
+            Horizontal::Time | Horizontal::Count(_) => Spread::Linear,
             Horizontal::Amount => Spread::Log,
         };
         let x = Scale::new(x_spread, x_extent, (frame.left, frame.right));
+        let beside = ((frame.right - frame.left) / 84.0).floor().max(2.0) as usize;
+        let stations = match self.horizontal {
+            Horizontal::Time => time_ticks(x.domain(), beside),
+            Horizontal::Amount => value_ticks(&x, Measure::Amount, beside),
+            Horizontal::Count(_) => self.stations(),
+        };
 
         let (y_low, y_high) = y.domain();
         let (x_low, x_high) = x.domain();
@@ -130,7 +147,7 @@ impl Plot {
             self.draw_legend(&mut out);
         }
         draw_vertical(&mut out, frame, &y, &ticks);
-        draw_horizontal(&mut out, frame, &x, self.horizontal);
+        draw_horizontal(&mut out, frame, &x, &stations);
         for (place, layer) in self.layers.iter().enumerate().rev() {
             layer.draw(&mut out, &x, &y, place, size.mark_cell());
         }

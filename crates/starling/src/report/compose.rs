@@ -37,27 +37,27 @@ pub(crate) fn document(run: &RunRecord) -> Document {
         flags.push(format!("{}, see below.", counted(run.warnings.len() as u64, "warning")));
     }
     let mut sections = vec![
-        Section { id: "figures", title: "Key figures", blocks: figures(run) },
-        Section { id: "equity", title: "Equity", blocks: equity(run) },
-        Section { id: "drawdown", title: "Drawdown", blocks: drawdowns(run) },
-        Section { id: "months", title: "Monthly returns", blocks: months(run) },
-        Section { id: "exposure", title: "Exposure", blocks: exposure(run) },
+        Section::new("figures", "Key figures", figures(run)),
+        Section::new("equity", "Equity", equity(run)),
+        Section::new("drawdown", "Drawdown", drawdowns(run)),
+        Section::new("months", "Monthly returns", months(run)),
+        Section::new("exposure", "Exposure", exposure(run)),
     ];
     if let Some(swarm) = &run.swarm {
-        sections.push(Section { id: "swarm", title: "The swarm", blocks: swarm::blocks(run, swarm) });
+        sections.push(Section::new("swarm", "The swarm", swarm::blocks(run, swarm)));
     }
     sections.extend([
-        Section { id: "strategies", title: "Strategies", blocks: strategies(run) },
-        Section { id: "trades", title: "Trades", blocks: trades(run) },
-        Section { id: "costs", title: "Costs", blocks: costs(run) },
-        Section { id: "accounts", title: "Accounts", blocks: accounts(run) },
-        Section { id: "orders", title: "Orders and risk denials", blocks: orders(run) },
-        Section { id: "assumptions", title: "Assumptions and warnings", blocks: assumptions(run) },
-        Section { id: "data", title: "Data and reproducibility", blocks: data(run) },
-        Section { id: "speed", title: "Speed", blocks: speed(run) },
-        Section { id: "conventions", title: "Conventions", blocks: conventions(run) },
+        Section::new("strategies", "Strategies", strategies(run)),
+        Section::new("trades", "Trades", trades(run)),
+        Section::new("costs", "Costs", costs(run)),
+        Section::new("accounts", "Accounts", accounts(run)),
+        Section::new("orders", "Orders and risk denials", orders(run)),
+        Section::new("assumptions", "Assumptions and warnings", assumptions(run)),
+        Section::new("data", "Data and reproducibility", data(run)),
+        Section::new("speed", "Speed", speed(run)),
+        Section::new("conventions", "Conventions", conventions(run)),
     ]);
-    Document { title: run.name.clone(), byline: byline(run), verdict: verdict(run), flags, sections }
+    Document { title: run.name.clone(), byline: byline(run), verdict: verdict(run), tone: Tone::Plain, flags, sections }
 }
 
 fn byline(run: &RunRecord) -> String {
@@ -358,6 +358,7 @@ fn strategies(run: &RunRecord) -> Vec<Block> {
                 .map(|s| (s.id.clone(), s.final_pnl(), signed(amount(s.final_pnl()))))
                 .collect(),
             inks: (Ink::Gain, Ink::Loss),
+            limit: None,
         }));
     }
     blocks
@@ -539,6 +540,7 @@ fn costs(run: &RunRecord) -> Vec<Block> {
             title: format!("Costs, {}", run.currency),
             rows: modelled.iter().map(|(name, cost)| ((*name).to_owned(), *cost, amount(*cost))).collect(),
             inks: (Ink::Loss, Ink::Gain),
+            limit: None,
         }));
     }
     if !missing.is_empty() {

@@ -3,19 +3,23 @@
 //! Invariant: a document holds text and numbers, no markup; both renderers show every block of it, so the page and the
 //! Markdown cannot say different things.
 
+use std::borrow::Cow;
+
 use starling_lab::tearsheet::MonthlyReturns;
 
-use super::chart::{Bars, Plot};
+use super::chart::{Bars, Plot, Strips};
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Document {
-    /// The name of the run.
+    /// The name of what is reported.
     pub(crate) title: String,
-    /// Period, currency, when and where it was made.
+    /// What it is of, when and where it was made.
     pub(crate) byline: String,
     /// The result in one line.
     pub(crate) verdict: String,
+    /// How that line should strike the reader.
+    pub(crate) tone: Tone,
     /// What flatters the result, to be read before it.
     pub(crate) flags: Vec<String>,
     /// In reading order.
@@ -26,11 +30,21 @@ pub(crate) struct Document {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Section {
     /// Its anchor.
-    pub(crate) id: &'static str,
+    pub(crate) id: Cow<'static, str>,
     /// Its heading.
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     /// Its content.
     pub(crate) blocks: Vec<Block>,
+}
+
+impl Section {
+    pub(crate) fn new(
+        id: impl Into<Cow<'static, str>>,
+        title: impl Into<Cow<'static, str>>,
+        blocks: Vec<Block>,
+    ) -> Self {
+        Self { id: id.into(), title: title.into(), blocks }
+    }
 }
 
 /// A piece of content.
@@ -46,6 +60,8 @@ pub(crate) enum Block {
     Plot(Plot),
     /// Bars.
     Bars(Bars),
+    /// Rows over one axis.
+    Strips(Strips),
     /// Returns by month and year.
     Months {
         /// Name of the drawing.
@@ -73,8 +89,25 @@ pub(crate) enum Block {
     },
     /// A command to type.
     Command(String),
+    /// What to do, why, and how to see that it is done.
+    Advice(Advice),
     /// Numbered definitions: (key, term, definition).
     Definitions(Vec<(&'static str, &'static str, String)>),
+}
+
+/// A recommendation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Advice {
+    /// How pressing it is.
+    pub(crate) level: &'static str,
+    /// How that should strike the reader.
+    pub(crate) tone: Tone,
+    /// What to do.
+    pub(crate) text: String,
+    /// What speaks for it.
+    pub(crate) evidence: Vec<String>,
+    /// The command that shows whether it holds.
+    pub(crate) command: String,
 }
 
 /// A figure of its own: label, value, and what stands under it.

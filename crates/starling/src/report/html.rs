@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use starling_lab::tearsheet::MonthlyReturns;
 
-use super::chart::{self, Bars, Horizontal, MONTHS, Measure, Plot, Size, deepest};
-use super::document::{Block, Document, Fact, Figure, Table, Tone};
+use super::chart::{self, Horizontal, Layer, MONTHS, Measure, Plot, Size, deepest};
+use super::document::{Block, Cell, Document, Fact, Figure, Table, Tone};
 use super::markup::{escape, put, script_json};
 use super::number::{UNDEFINED, count, counted, grouped};
 use super::palette;
@@ -25,14 +25,14 @@ const LONG_WORD: usize = 40;
 pub(crate) fn render(document: &Document) -> String {
     let mut page = Page { notes: notes(document), ..Page::default() };
     for section in &document.sections {
-        put!(page.out, r#"<section id="{}"><h2>{}</h2>"#, section.id, escape(section.title));
+        put!(page.out, r#"<section id="{}"><h2>{}</h2>"#, section.id, escape(&section.title));
         section.blocks.iter().for_each(|block| page.block(block));
         page.out.push_str("</section>\n");
     }
     let contents: String = document
         .sections
         .iter()
-        .map(|section| format!(r##"<a href="#{}">{}</a>"##, section.id, escape(section.title)))
+        .map(|section| format!(r##"<a href="#{}">{}</a>"##, section.id, escape(&section.title)))
         .collect();
     let mut flags = String::new();
     if !document.flags.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn render(document: &Document) -> String {
 <body>
 <header>
 <div class="bar"><h1>{title}</h1><button type="button" id="theme" hidden>Dark</button></div>
-<p class="verdict">{verdict}</p>
+<p class="verdict {tone}">{verdict}</p>
 <p class="byline">{byline}</p>
 {flags}
 <nav>{contents}</nav>
@@ -75,6 +75,7 @@ pub(crate) fn render(document: &Document) -> String {
         style = include_str!("style.css"),
         // A number and its sign of per cent stay on one line.
         verdict = escape(&document.verdict).replace(" %", "\u{a0}%"),
+        tone = class(document.tone),
         byline = escape(&document.byline),
         sections = page.out,
         curves = script_json(&json!({ "x": page.stamps, "plots": page.plots })),
@@ -108,7 +109,8 @@ impl Page {
             Block::Figures(figures) => self.figures(figures),
             Block::Facts(facts) => self.facts(facts),
             Block::Plot(plot) => self.plot(plot),
-            Block::Bars(bars) => self.bars(bars),
+            Block::Bars(bars) => self.drawing(&bars.id, &bars.title, |size| bars.svg(size)),
+            Block::Strips(strips) => self.drawing(&strips.id, &strips.title, |size| strips.svg(size)),
             Block::Months { title, table } => self.months(title, table),
             Block::Table(table) => self.table(table),
             Block::Choice { label, options } => {
@@ -133,6 +135,12 @@ impl Page {
                 self.out.push_str("</ul></div>");
             }
             Block::Command(command) => put!(self.out, "<pre><code>{}</code></pre>", escape(command)),
+            Block::Advice(advice) => {
+                put!(self.out, r#"<div class="notes {}"><strong>{}</strong> "#, class(advice.tone), advice.level);
+                put!(self.out, "{}<ul>", escape(&advice.text));
+                advice.evidence.iter().for_each(|line| put!(self.out, "<li>{}</li>", escape(line)));
+                put!(self.out, "</ul><pre><code>{}</code></pre></div>", escape(&advice.command));
+            }
             Block::Definitions(items) => {
                 self.out.push_str(r#"<ol class="definitions">"#);
                 for (key, term, text) in items {
@@ -198,13 +206,18 @@ impl Page {
             }
         }
         self.out.push_str("</div></figure>");
-        if plot.horizontal == Horizontal::Time {
-            self.readable(plot);
+        // The crosshair reads whole seconds, or whole numbers of something.
+        let whole =
+            |layer: &Layer| layer.readable().unwrap_or_default().iter().all(|p| p.0 >= 0.0 && p.0.fract() == 0.0);
+        match &plot.horizontal {
+            Horizontal::Time => self.readable(plot, None),
+            Horizontal::Count(across) if plot.layers.iter().all(whole) => self.readable(plot, Some(across)),
+            Horizontal::Count(_) | Horizontal::Amount => {}
         }
     }
 
     /// Notes down what the crosshair reads.
-    fn readable(&mut self, plot: &Plot) {
+    fn readable(&mut self, plot: &Plot, across: Option<&str>) {
         let mut series = Vec::new();
         for (i, layer) in plot.layers.iter().enumerate() {
             let Some(points) = layer.readable() else { continue };
@@ -221,12 +234,12 @@ impl Page {
             series.push(json!({ "layer": i, "x": place, "scale": scale, "y": values }));
         }
         let percent = plot.measure == Measure::Percent;
-        self.plots.insert(plot.id.clone(), json!({ "percent": percent, "series": series }));
+        self.plots.insert(plot.id.clone(), json!({ "percent": percent, "across": across, "series": series }));
     }
 
-    fn bars(&mut self, bars: &Bars) {
-        put!(self.out, r#"<figure id="{}"><figcaption><span>{}</span></figcaption>"#, bars.id, escape(&bars.title));
-        put!(self.out, "{}{}</figure>", bars.svg(Size::Wide), bars.svg(Size::Narrow));
+    fn drawing(&mut self, id: &str, title: &str, svg: impl Fn(Size) -> String) {
+        put!(self.out, r#"<figure id="{id}"><figcaption><span>{}</span></figcaption>"#, escape(title));
+        put!(self.out, r#"<div class="stage">{}{}</div></figure>"#, svg(Size::Wide), svg(Size::Narrow));
     }
 
     fn months(&mut self, title: &str, table: &MonthlyReturns) {
@@ -276,9 +289,12 @@ impl Page {
             put!(self.out, r#"<th scope="col" class="{class}">{}</th>"#, escape(column.title));
         }
         self.out.push_str("</tr></thead><tbody>");
+        let written = |cell: &Cell| cell.text.bytes().all(|b| b"+-.,% 0123456789".contains(&b));
+        let worded = |at: usize| table.rows.iter().any(|row| row[at].value.is_some() && !written(&row[at]));
+        let told: Vec<bool> = (0..table.columns.len()).map(worded).collect();
         for row in &table.rows {
             self.out.push_str("<tr>");
-            for (cell, column) in row.iter().zip(&table.columns) {
+            for ((cell, column), told) in row.iter().zip(&table.columns).zip(&told) {
                 let mut classes = Vec::new();
                 classes.extend(column.numeric.then_some("num"));
                 classes.extend((cell.tone != Tone::Plain).then(|| class(cell.tone)));
@@ -287,9 +303,8 @@ impl Page {
                 if !classes.is_empty() {
                     put!(self.out, r#" class="{}""#, classes.join(" "));
                 }
-                // The script reads a written number by itself; only other texts need to say what they sort by.
-                if let Some(value) = cell.value.filter(|_| !cell.text.bytes().all(|b| b"+-.,% 0123456789".contains(&b)))
-                {
+                // The script reads written numbers by itself; only a column of other texts needs to say what it sorts by.
+                if let Some(value) = cell.value.filter(|_| *told) {
                     put!(self.out, r#" data-v="{value}""#);
                 }
                 put!(self.out, ">{}</td>", escape(&cell.text));
@@ -387,7 +402,7 @@ mod tests {
             layers: vec![chart::Layer { name: "l".into(), ink: chart::Ink::Muted, shape: chart::Shape::Line(points) }],
         };
         let mut page = Page::default();
-        page.readable(&plot);
+        page.readable(&plot, None);
         let values = page.plots["p"]["series"][0]["y"].as_array().unwrap();
         assert_eq!(values.len(), 4_115);
         assert_eq!(values.iter().map(|step| step.as_i64().unwrap()).sum::<i64>(), 123_440, "12,344 in tenths");

@@ -22,7 +22,7 @@ pub(crate) fn render(document: &Document, svg_dir: &str) -> (String, Vec<(String
         sheet.out.push('\n');
     }
     for section in &document.sections {
-        put!(sheet.out, "## {}\n\n", section.title);
+        put!(sheet.out, "## {}\n\n", escape(&section.title));
         section.blocks.iter().for_each(|block| sheet.block(block));
     }
     (sheet.out.trim_end().to_owned() + "\n", sheet.files)
@@ -57,6 +57,7 @@ impl Sheet<'_> {
                 }
             }
             Block::Bars(bars) => self.image(&bars.id, &bars.title, bars.svg(Size::Standalone)),
+            Block::Strips(strips) => self.image(&strips.id, &strips.title, strips.svg(Size::Standalone)),
             Block::Months { title, table } => {
                 self.image("months", title, months_svg(table, title));
                 let columns: Vec<(&str, bool)> =
@@ -79,6 +80,13 @@ impl Sheet<'_> {
                 put!(self.out, "**{}**\n\n", escape(title));
                 items.iter().for_each(|item| put!(self.out, "- {}\n", escape(item)));
                 self.out.push('\n');
+            }
+            Block::Advice(advice) => {
+                put!(self.out, "**{}** {}\n\n", advice.level, escape(&advice.text));
+                advice.evidence.iter().for_each(|line| put!(self.out, "- {}\n", escape(line)));
+                // Words between end the list, which would take the command in otherwise.
+                self.out.push_str("\nTo see whether it holds:\n\n");
+                self.block(&Block::Command(advice.command.clone()));
             }
             // An indented block, since no fence is safe from a command that holds the fence.
             Block::Command(command) => {

@@ -67,6 +67,17 @@ pub(crate) fn amount(value: f64) -> String {
     text[..text.len() - zeros.min(beyond_cents)].to_owned()
 }
 
+/// A measured figure: three significant digits, all of a whole number.
+pub(crate) fn figure(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 || (value.fract() == 0.0 && size < 1e15) => grouped(value, 0),
+        size if size >= 10.0 => grouped(value, 1),
+        size if size >= 1.0 => grouped(value, 2),
+        size if size < 1e-9 => format!("{value:.2e}"),
+        size => grouped(value, ((-size.log10().floor()) as usize + 2).clamp(3, 12)),
+    }
+}
+
 /// A statistic in its unit.
 pub(crate) fn statistic(kind: &Statistic, value: Option<f64>, currency: &str) -> String {
     let Some(value) = value else { return UNDEFINED.to_owned() };
@@ -108,6 +119,8 @@ mod tests {
         assert_eq!(amount(0.315), "0.315");
         assert_eq!(amount(0.999_99), "1.00");
         assert_eq!(amount(1234.5), "1,234.50");
+        let figures = [12_345.6, 123.4, 12.34, 1.234, 0.1234, 0.000_123_4, 5.0, 0.0, -2.5].map(figure);
+        assert_eq!(figures, ["12,346", "123", "12.3", "1.23", "0.123", "0.000123", "5", "0", "-2.50"]);
         assert_eq!(duration(125_000_000_000), "2 min 5 s");
         assert_eq!(counted(1, "fill"), "1 fill");
         assert_eq!(counted(1_200, "fill"), "1,200 fills");

@@ -1,5 +1,5 @@
 "use strict";
-// Crosshair, legend, log scale, instrument picker, sorting and theme. The page is complete without it.
+// Crosshair, tips, legend, log scale, pickers, sorting, filtering and theme. The page is complete without it.
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const svgNode = (name, attributes) => {
@@ -85,7 +85,7 @@
       marks.push(svg.appendChild(svgNode("path", { class: "cross", d: `M${x} ${top}V${bottom}` })));
       tip = document.createElement("div");
       tip.className = "tip";
-      tip.append(Object.assign(document.createElement("b"), { textContent: moment(when) }));
+      tip.append(Object.assign(document.createElement("b"), { textContent: plot.across ? `${plot.across}: ${when}` : moment(when) }));
       for (const one of series) {
         const value = one.y[nearest(stamps[one.x], when)];
         const ink = [...key(one.layer).classList].find((name) => /^c./.test(name));
@@ -126,6 +126,28 @@
     });
   }
 
+  for (const row of all("g.row[data-tip]")) {
+    const stage = row.closest(".stage");
+    const svg = row.closest("svg");
+    let tip = null;
+    const clear = () => { if (tip) tip.remove(); tip = null; };
+    const show = (event) => {
+      clear();
+      const [name, ...lines] = row.dataset.tip.split("\n");
+      tip = Object.assign(document.createElement("div"), { className: "tip lines" });
+      tip.append(Object.assign(document.createElement("b"), { textContent: name }), lines.join("\n"));
+      stage.append(tip);
+      const box = stage.getBoundingClientRect();
+      const under = row.getBoundingClientRect().bottom - box.top + 2;
+      const above = row.getBoundingClientRect().top - box.top - tip.offsetHeight - 2;
+      tip.style.top = `${under + tip.offsetHeight <= svg.getBoundingClientRect().height || above < 0 ? under : above}px`;
+      tip.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 12, box.width - tip.offsetWidth))}px`;
+    };
+    row.addEventListener("pointermove", show);
+    row.addEventListener("pointerdown", show);
+    row.addEventListener("pointerleave", clear);
+  }
+
   for (const key of all(".key")) {
     key.addEventListener("click", () => {
       const on = key.getAttribute("aria-pressed") !== "true";
@@ -159,6 +181,19 @@
   }
 
   for (const table of all("table.sortable")) {
+    const body = table.tBodies[0];
+    if (body.rows.length >= 10) {
+      const filter = Object.assign(document.createElement("input"), { type: "search", className: "filter", placeholder: "Show rows with …" });
+      filter.setAttribute("aria-label", "Show rows with");
+      table.parentElement.before(filter);
+      filter.addEventListener("input", () => {
+        const words = filter.value.toLowerCase().split(/\s+/);
+        for (const row of body.rows) {
+          const text = row.textContent.toLowerCase();
+          row.hidden = !words.every((word) => text.includes(word));
+        }
+      });
+    }
     const heads = all("thead th", table);
     heads.forEach((head, column) => {
       const by = Object.assign(document.createElement("button"), { type: "button", textContent: head.textContent });

@@ -1,3 +1,4 @@
+mod bench;
 mod specimen;
 
 use specimen::{four_days, nothing, thirteen_years};

@@ -11,6 +11,7 @@ mod data;
 mod input;
 mod interruption;
 mod journal;
+mod runs;
 mod scene;
 #[cfg(target_os = "linux")]
 mod swarm;

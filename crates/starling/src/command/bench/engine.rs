@@ -3,7 +3,6 @@
 //! Criterion is not in the binary: the loop is `starling_lab::bench`'s, the workloads are the same.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,8 @@ use starling_lab::bench::{
     BenchRecord, Benchmark, Missing, SCHEMA, Scale, Subject, Tier, Workload, cold_start, missing, workloads,
 };
 
-use super::super::{backtest, output};
+use super::super::backtest;
+use super::runs::Keeping;
 use crate::bench::{ingestion, path};
 use crate::terminal::{Failure, interrupted, put, say};
 
@@ -47,9 +47,8 @@ pub(super) struct Engine {
     /// chooses it alone. May be repeated.
     #[arg(long, value_name = "TEXT")]
     category: Vec<String>,
-    /// Folder for `bench.json` and `bench.md`.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// List what there is, without measuring.
     #[arg(long)]
     list: bool,
@@ -93,6 +92,7 @@ impl Engine {
             return list.iter().try_for_each(|w| execute(w, executions));
         }
         let tier = self.tier.tier();
+        let desk = self.keeping.open()?;
         let (started, before) = (Instant::now(), load());
         let mut benchmarks = measure(&list, tier, json)?;
         #[cfg(feature = "allocations")]
@@ -114,21 +114,17 @@ impl Engine {
             machine: machine(),
             load: before.zip(load()).map(|(a, b)| [a, b]),
             commit: backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
             tier: tier.name().to_owned(),
             seconds: started.elapsed().as_secs_f64(),
         };
-        let text = serde_json::to_string_pretty(&record).map_err(Failure::run)?;
-        if let Some(out) = &self.out {
-            output::folder(out)?;
-            output::write_whole(&out.join("bench.json"), text.as_bytes())?;
-            output::write_whole(&out.join("bench.md"), record.markdown().as_bytes())?;
-        }
+        let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         if json {
-            put(text)?;
+            put(serde_json::to_string_pretty(&record).map_err(Failure::run)?)?;
         } else {
             put(record.table().trim_end())?;
+            page.iter().for_each(|page| say(format_args!("report: {}", page.display())));
         }
         match record.benchmarks.iter().filter(|b| b.fails()).count() {
             0 => Ok(()),

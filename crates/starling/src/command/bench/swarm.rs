@@ -20,6 +20,7 @@ use starling_swarm::cost::{PriceTable, Resources};
 
 use super::super::{backtest, demo, output};
 use super::engine::{TierChoice, load, machine};
+use super::runs::Keeping;
 use crate::swarm::draw;
 use crate::terminal::{Failure, interrupted, put, say};
 
@@ -61,9 +62,8 @@ pub(super) struct Swarm {
     /// repeated.
     #[arg(long, value_name = "NAME")]
     category: Vec<String>,
-    /// Folder for the result. An interrupted measurement goes on from there.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Prices of resources, instead of the built-in ones.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -195,9 +195,7 @@ impl Swarm {
             return Err(Failure::usage("`bench swarm` reads what agents use from /proc: it needs Linux"));
         }
         let (prices, tier) = (self.prices()?, self.tier.tier());
-        if let Some(out) = &self.out {
-            output::folder(out)?;
-        }
+        let desk = self.keeping.open()?;
         let heading = Heading {
             schema: SCHEMA,
             commit: backtest::COMMIT.to_owned(),
@@ -206,7 +204,7 @@ impl Swarm {
             machine: machine(),
             prices: prices.clone(),
         };
-        let mut partial = Partial::open(self.out.as_deref(), heading);
+        let mut partial = Partial::open(self.keeping.folder(), heading);
         let stop = interrupted();
         let (began, before) = (Instant::now(), load());
         let benchmarks = self.measure(&list, tier, prices, &stop, &mut partial, json)?;
@@ -218,21 +216,18 @@ impl Swarm {
             machine: machine(),
             load: before.zip(load()).map(|(a, b)| [a, b]),
             commit: backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
             tier: tier.name().to_owned(),
             seconds: began.elapsed().as_secs_f64(),
         };
-        let text = serde_json::to_string_pretty(&record).map_err(Failure::run)?;
-        if let Some(out) = &self.out {
-            output::write_whole(&out.join("bench.json"), text.as_bytes())?;
-            output::write_whole(&out.join("bench.md"), record.markdown().as_bytes())?;
-        }
+        let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         partial.close();
         if json {
-            put(text)?;
+            put(serde_json::to_string_pretty(&record).map_err(Failure::run)?)?;
         } else {
             put(record.table().trim_end())?;
+            page.iter().for_each(|page| say(format_args!("report: {}", page.display())));
         }
         let failed: Vec<String> = record.benchmarks.iter().filter(|b| b.fails()).map(Benchmark::key).collect();
         if failed.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: labels of one axis share a unit and a number of digits that tells neighbours apart.
 
-use super::scale::{Scale, Spread, nice_step, time_ticks};
+use super::scale::{Scale, Spread, nice_step};
 use crate::report::markup::{escape, put};
 use crate::report::number::grouped;
 
@@ -16,12 +16,14 @@ pub(crate) enum Measure {
 }
 
 /// What the horizontal axis measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Horizontal {
     /// Seconds since 1970.
     Time,
     /// Amounts, logarithmic.
     Amount,
+    /// A few numbers of something, as `agents`.
+    Count(String),
 }
 
 /// The pixels that the curves may use.
@@ -95,15 +97,10 @@ pub(crate) fn draw_vertical(out: &mut String, frame: Frame, scale: &Scale, ticks
 }
 
 /// The horizontal axis: short ticks and labels under the frame; a label without room is left out.
-pub(crate) fn draw_horizontal(out: &mut String, frame: Frame, scale: &Scale, kind: Horizontal) {
-    let target = ((frame.right - frame.left) / 84.0).floor().max(2.0) as usize;
-    let ticks = match kind {
-        Horizontal::Time => time_ticks(scale.domain(), target),
-        Horizontal::Amount => value_ticks(scale, Measure::Amount, target),
-    };
+pub(crate) fn draw_horizontal(out: &mut String, frame: Frame, scale: &Scale, ticks: &[(f64, String)]) {
     put!(out, r#"<path class="axis" d="M{:.1} {:.1}H{:.1}"/>"#, frame.left, frame.bottom, frame.right);
     let mut free = f64::NEG_INFINITY;
-    for (value, label) in &ticks {
+    for (value, label) in ticks {
         let x = scale.place(*value);
         put!(out, r#"<path class="axis" d="M{x:.1} {:.1}v4"/>"#, frame.bottom);
         let half = label_width(label) / 2.0;

@@ -10,7 +10,7 @@ use starling_lab::tearsheet::{
 };
 
 /// SplitMix64 (Steele, Lea and Flood 2014): the same walk on every machine.
-struct Walk(u64);
+pub(super) struct Walk(pub(super) u64);
 
 impl Walk {
     fn next(&mut self) -> u64 {
@@ -24,7 +24,7 @@ impl Walk {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
     /// About standard normal: the sum of twelve uniforms (Irwin-Hall).
-    fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }

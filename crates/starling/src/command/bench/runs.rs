@@ -1,0 +1,296 @@
+//! The runs that are kept: `DIR/runs/<UTC>-<subject>-<tier>-<commit>.json`, one of them under a name as a baseline, and
+//! the report of one among the others.
+//!
+//! Invariant: a run is written whole before anything is made of it, and a folder that cannot be read is told before anything
+//! is measured. A file of an older layout is left out and counted; any other that is no result is an error, since a history
+//! with a hole would show changes that never were.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use starling_lab::bench::history::comparable;
+use starling_lab::bench::{BenchRecord, SCHEMA};
+
+use super::super::output;
+use crate::report::Past;
+use crate::terminal::{Failure, put, say};
+
+/// Runs of one series that a report looks back on; the oldest fall away.
+const RUNS_MAX: usize = 200;
+
+/// Where a measurement goes, and what it is compared with.
+#[derive(Debug, Args)]
+pub(super) struct Keeping {
+    /// Folder for the result `bench.json`, its report `bench.html` and `bench.md`, and every run in `runs/`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What the report compares with, besides the run before: a result, or a name that `starling bench baseline` gave.
+    #[arg(long, value_name = "FILE|NAME", requires = "out")]
+    baseline: Option<String>,
+}
+
+impl Keeping {
+    /// The folder, if there is to be one.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
+    /// Looks at the folder, if there is to be one: what is wrong with it is known before anything is measured.
+    pub(super) fn open(&self) -> Result<Option<Desk>, Failure> {
+        let Some(out) = &self.out else { return Ok(None) };
+        output::folder(out)?;
+        let runs = Runs::open(out)?;
+        let baseline = self.baseline.as_deref().map(|said| runs.baseline(said)).transpose()?;
+        Ok(Some(Desk { runs, baseline }))
+    }
+}
+
+/// An open folder of runs, and the baseline.
+pub(super) struct Desk {
+    runs: Runs,
+    baseline: Option<(String, BenchRecord)>,
+}
+
+impl Desk {
+    /// Keeps a run, makes it the latest, and writes its report. Gives the path of the page.
+    pub(super) fn publish(&self, record: &BenchRecord) -> Result<PathBuf, Failure> {
+        self.runs.keep(record)?;
+        let text = serde_json::to_string_pretty(record).map_err(Failure::run)?;
+        output::write_whole(&self.runs.home.join("bench.json"), text.as_bytes())?;
+        self.report(record, &self.runs.home)
+    }
+
+    fn report(&self, record: &BenchRecord, out: &Path) -> Result<PathBuf, Failure> {
+        let baseline = self.baseline.as_ref().map(|(name, of)| (name.as_str(), of));
+        if let Some((name, of)) = baseline.filter(|(_, of)| of.subject != record.subject) {
+            let (other, this) = (of.subject.name(), record.subject.name());
+            return Err(Failure::usage(format!(
+                "the baseline `{name}` is of {other}, this run of {this}; name another"
+            )));
+        }
+        let past = Past { runs: self.runs.before(record), older: self.runs.older, baseline };
+        output::bench_pages(record, &past, out)
+    }
+}
+
+/// A kept run.
+struct Run {
+    file: String,
+    record: BenchRecord,
+}
+
+/// The runs of a folder, oldest first.
+struct Runs {
+    /// The folder that holds `runs/` and `baselines/`.
+    home: PathBuf,
+    kept: Vec<Run>,
+    /// Files of older layouts.
+    older: usize,
+}
+
+impl Runs {
+    fn open(home: &Path) -> Result<Self, Failure> {
+        let mut runs = Self { home: home.to_owned(), kept: Vec::new(), older: 0 };
+        for file in listed(&home.join("runs"))? {
+            match read(&home.join("runs").join(&file)) {
+                Ok(record) => runs.kept.push(Run { file, record }),
+                Err(Unusable::Older(_)) => runs.older += 1,
+                Err(fault) => return Err(fault.told(", or move it out of the folder of runs")),
+            }
+        }
+        runs.kept.sort_by(|a, b| (&a.record.date, &a.file).cmp(&(&b.record.date, &b.file)));
+        Ok(runs)
+    }
+
+    /// The comparable runs before this one, oldest first.
+    fn before(&self, record: &BenchRecord) -> Vec<&BenchRecord> {
+        let place = self.kept.iter().position(|run| run.record == *record);
+        let earlier = |(at, run): &(usize, &Run)| {
+            place.map_or_else(|| run.record.date <= record.date, |place| *at < place) && comparable(&run.record, record)
+        };
+        let all: Vec<&BenchRecord> = self.kept.iter().enumerate().filter(earlier).map(|(_, run)| &run.record).collect();
+        all[all.len().saturating_sub(RUNS_MAX)..].to_vec()
+    }
+
+    fn keep(&self, record: &BenchRecord) -> Result<(), Failure> {
+        let folder = self.home.join("runs");
+        output::folder(&folder)?;
+        let stem = name(record);
+        // Two runs of one second, or one whose date has no seconds: the later gets a number, and sorts after it.
+        let names = std::iter::once(format!("{stem}.json")).chain((2..).map(|n| format!("{stem}_{n:03}.json")));
+        let free = names.map(|name| folder.join(name)).find(|path| !path.exists()).expect("some number is free");
+        let text = serde_json::to_string(record).map_err(Failure::run)?;
+        output::write_whole(&free, text.as_bytes())
+    }
+
+    /// A result by its path, or by the name that it was given.
+    fn baseline(&self, said: &str) -> Result<(String, BenchRecord), Failure> {
+        let file = Path::new(said);
+        if file.is_file() {
+            return Ok((said.to_owned(), read(file).map_err(|fault| fault.told(""))?));
+        }
+        let folder = self.home.join("baselines");
+        let named = folder.join(format!("{said}.json"));
+        if word(said).is_some() && named.is_file() {
+            return Ok((said.to_owned(), read(&named).map_err(|fault| fault.told(""))?));
+        }
+        let known: Vec<String> = listed(&folder)?.iter().map(|f| f.trim_end_matches(".json").to_owned()).collect();
+        let known =
+            if known.is_empty() { "there is none yet".into() } else { format!("there are {}", known.join(", ")) };
+        let message = format!(
+            "--baseline {said}: neither a file nor a baseline of {} ({known}); `starling bench baseline NAME` names one",
+            self.home.display()
+        );
+        Err(Failure::usage(message))
+    }
+}
+
+/// What a run's file is called, without its ending.
+fn name(record: &BenchRecord) -> String {
+    let digits: String = record.date.chars().filter(char::is_ascii_digit).collect();
+    let (day, time) = digits.split_at(digits.len().min(8));
+    let plain = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect()
+    };
+    format!("{day}T{time}Z-{}-{}-{}", record.subject.name(), plain(&record.tier), plain(&record.commit))
+}
+
+/// A name that is safe as that of a file.
+fn word(text: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (!text.is_empty() && text.len() <= 100 && !text.starts_with('.') && text.chars().all(plain)).then_some(text)
+}
+
+/// The names of a folder's JSON files, in order; none if there is no folder.
+fn listed(folder: &Path) -> Result<Vec<String>, Failure> {
+    let shown = folder.display();
+    let cannot = |e: std::io::Error| Failure::usage(format!("{shown}: cannot be listed: {e}"));
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(cannot)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Why a file is not a result that can be used.
+enum Unusable {
+    /// It is of an older layout.
+    Older(String),
+    /// It cannot be read, or is something else.
+    Broken(String),
+}
+
+impl Unusable {
+    fn told(self, way: &str) -> Failure {
+        let (Self::Older(message) | Self::Broken(message)) = self;
+        Failure::usage(message + way)
+    }
+}
+
+/// A result of this layout.
+fn read(path: &Path) -> Result<BenchRecord, Unusable> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|e| Unusable::Broken(format!("{shown}: cannot be read: {e}; name a result of `starling bench`")))?;
+    let wrong = |e: &dyn std::fmt::Display| {
+        Unusable::Broken(format!("{shown}: is not a result of `starling bench`: {e}; name another"))
+    };
+    let value: Value = serde_json::from_str(&text).map_err(|e| wrong(&e))?;
+    match value["schema"].as_u64() {
+        Some(version) if version < u64::from(SCHEMA) => {
+            let message = format!("{shown}: has layout {version}, this program reads {SCHEMA}; measure again");
+            Err(Unusable::Older(message))
+        }
+        _ => serde_json::from_value(value).map_err(|e| wrong(&e)),
+    }
+}
+
+/// Give a run a name to compare with.
+#[derive(Debug, Args)]
+pub(super) struct Baseline {
+    /// The name.
+    name: String,
+    /// The run: a result, or a file of `DIR/runs`. Default: the latest.
+    run: Option<PathBuf>,
+    /// The folder of the runs.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+}
+
+impl Baseline {
+    pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        let name = word(&self.name).ok_or_else(|| {
+            let message = "a name is made of letters, digits, `-`, `_` and `.`, and does not begin with a dot";
+            Failure::usage(format!("`{}`: {message}", self.name))
+        })?;
+        let path = match self.run {
+            None => self.out.join("bench.json"),
+            Some(path) if path.is_file() => path,
+            Some(path) => self.out.join("runs").join(path),
+        };
+        let record = read(&path).map_err(|fault| fault.told(""))?;
+        let folder = self.out.join("baselines");
+        output::folder(&folder)?;
+        let text = serde_json::to_string(&record).map_err(Failure::run)?;
+        let file = folder.join(format!("{name}.json"));
+        output::write_whole(&file, text.as_bytes())?;
+        if json {
+            return put(
+                json!({ "name": name, "run": path, "file": file, "date": record.date, "commit": record.commit }),
+            );
+        }
+        say(format_args!("{name}: the {} run of {}, commit {}", record.subject.name(), record.date, record.commit));
+        Ok(())
+    }
+}
+
+/// Write the report of a result again.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// The `bench.json` of a measurement, or a file of `runs/`.
+    record: PathBuf,
+    /// Folder for `bench.html`, `bench.md` and its charts. Default: that of `bench.json`; for any other file, one of its
+    /// name beside it.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to compare with, besides the run before: a result, or a name that `starling bench baseline` gave.
+    #[arg(long, value_name = "FILE|NAME")]
+    baseline: Option<String>,
+}
+
+impl Report {
+    pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        let record = read(&self.record).map_err(|fault| fault.told(""))?;
+        let folder = self.record.parent().map(PathBuf::from).unwrap_or_default();
+        // A run of the ledger is among its like; a latest result stands beside them.
+        let among = folder.file_name().is_some_and(|name| name == "runs");
+        let home = if among { folder.parent().map(PathBuf::from).unwrap_or_default() } else { folder.clone() };
+        let runs = Runs::open(&home)?;
+        let baseline = self.baseline.as_deref().map(|said| runs.baseline(said)).transpose()?;
+        let out = match self.out {
+            Some(out) => out,
+            None if self.record.file_name().is_some_and(|name| name == "bench.json") => folder,
+            None => self.record.with_extension(""),
+        };
+        let page = Desk { runs, baseline }.report(&record, &out)?;
+        let markdown = page.with_extension("md");
+        if json {
+            let judged = record.benchmarks.iter().filter(|b| b.pass.is_some()).count();
+            let failed = record.benchmarks.iter().filter(|b| b.fails()).count();
+            return put(json!({ "report": page, "markdown": markdown, "judged": judged, "failed": failed }));
+        }
+        say(format_args!("{} and {}", page.display(), markdown.display()));
+        Ok(())
+    }
+}
