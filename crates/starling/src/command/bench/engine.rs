@@ -92,7 +92,7 @@ impl Engine {
             return list.iter().try_for_each(|w| execute(w, executions));
         }
         let tier = self.tier.tier();
-        let desk = self.keeping.open()?;
+        let desk = self.keeping.open(Subject::Engine)?;
         let (started, before) = (Instant::now(), load());
         let mut benchmarks = measure(&list, tier, json)?;
         #[cfg(feature = "allocations")]

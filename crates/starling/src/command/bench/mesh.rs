@@ -24,7 +24,7 @@ pub(crate) struct Mesh {
     /// How long it may take.
     #[arg(long, value_enum, default_value = "fast")]
     tier: TierChoice,
-    /// Only what has this in its title, as in `--category mesh/5`, `--category capability` or `--category process`. May be
+    /// Only what has this in its title, as in `--category mesh/5`, `--category capability` or `--category requirements/`. May be
     /// repeated.
     #[arg(long, value_name = "TEXT")]
     category: Vec<String>,
@@ -82,7 +82,7 @@ impl Mesh {
             return works.iter().try_for_each(|work| put(&work.title));
         }
         let tier = self.tier.tier();
-        let desk = self.keeping.open()?;
+        let desk = self.keeping.open(Subject::Mesh)?;
         let (started, before) = (Instant::now(), load());
         let benchmarks = measure(&works, tier, json)?;
         let record = BenchRecord {

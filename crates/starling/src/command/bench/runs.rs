@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use starling_lab::bench::history::comparable;
-use starling_lab::bench::{BenchRecord, Benchmark, SCHEMA};
+use starling_lab::bench::{BenchRecord, Benchmark, SCHEMA, Subject};
 
 use super::super::output;
 use crate::report::Past;
@@ -37,13 +37,16 @@ impl Keeping {
         self.out.as_deref()
     }
 
-    /// Looks at the folder, if there is to be one: what is wrong with it is known before anything is measured.
-    pub(super) fn open(&self) -> Result<Option<Desk>, Failure> {
+    /// Looks at the folder, if there is to be one: what is wrong with it, or with the baseline for results of this subject,
+    /// is known before anything is measured.
+    pub(super) fn open(&self, subject: Subject) -> Result<Option<Desk>, Failure> {
         let Some(out) = &self.out else { return Ok(None) };
         output::folder(out)?;
         let runs = Runs::open(out)?;
         let baseline = self.baseline.as_deref().map(|said| runs.baseline(said)).transpose()?;
-        Ok(Some(Desk { runs, baseline }))
+        let desk = Desk { runs, baseline };
+        desk.fits(subject)?;
+        Ok(Some(desk))
     }
 }
 
@@ -84,14 +87,20 @@ impl Desk {
         self.report(record, &self.runs.home)
     }
 
-    fn report(&self, record: &BenchRecord, out: &Path) -> Result<PathBuf, Failure> {
-        let baseline = self.baseline.as_ref().map(|(name, of)| (name.as_str(), of));
-        if let Some((name, of)) = baseline.filter(|(_, of)| of.subject != record.subject) {
-            let (other, this) = (of.subject.name(), record.subject.name());
-            return Err(Failure::usage(format!(
-                "the baseline `{name}` is of {other}, this run of {this}; name another"
-            )));
+    /// A baseline of another subject compares with nothing.
+    fn fits(&self, subject: Subject) -> Result<(), Failure> {
+        match &self.baseline {
+            Some((name, of)) if of.subject != subject => {
+                let (other, this) = (of.subject.name(), subject.name());
+                Err(Failure::usage(format!("the baseline `{name}` is of {other}, this run of {this}; name another")))
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn report(&self, record: &BenchRecord, out: &Path) -> Result<PathBuf, Failure> {
+        self.fits(record.subject)?;
+        let baseline = self.baseline.as_ref().map(|(name, of)| (name.as_str(), of));
         let past = Past { runs: self.runs.before(record), older: self.runs.older, baseline };
         output::bench_pages(record, &past, out)
     }

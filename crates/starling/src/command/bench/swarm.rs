@@ -195,7 +195,7 @@ impl Swarm {
             return Err(Failure::usage("`bench swarm` reads what agents use from /proc: it needs Linux"));
         }
         let (prices, tier) = (self.prices()?, self.tier.tier());
-        let desk = self.keeping.open()?;
+        let desk = self.keeping.open(Subject::Swarm)?;
         let heading = Heading {
             schema: SCHEMA,
             commit: backtest::COMMIT.to_owned(),
