@@ -166,7 +166,8 @@ impl Compare {
 
     /// The benchmarks that a program has, and that work in its own process.
     fn list(&self, program: &Path) -> Result<Vec<String>, Failure> {
-        let output = self.bench(program).arg("--list").output().map_err(|e| cannot_run(program, &e))?;
+        // With the inputs that are counted: their size is in the names.
+        let output = self.bench(program).args(["--list", "--small"]).output().map_err(|e| cannot_run(program, &e))?;
         if !output.status.success() {
             return Err(failed(program, &output.stderr));
         }
