@@ -309,8 +309,9 @@ pub(crate) fn measure(
     let mut mark = (Duration::from_secs(1), warm.events);
     for group in 0..total / GROUP {
         let due = group * interval;
-        let early = Duration::from_nanos(due).saturating_sub(started.elapsed());
-        if !early.is_zero() {
+        // A parked thread may wake early; no frame comes before it is due.
+        while let Some(early) = Duration::from_nanos(due).checked_sub(started.elapsed()).filter(|left| !left.is_zero())
+        {
             std::thread::park_timeout(early);
         }
         let now = epoch + u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -127,7 +127,6 @@ impl Profile {
 fn folded(frames: &Frames) -> String {
     let names = frames.frames.iter().rev().flat_map(|frame| frame.iter().rev());
     let names = names.map(|symbol| symbol.name().replace([';', ' '], "_"));
-    // This command's own machinery below the command says nothing.
     let all: Vec<String> = std::iter::once(frames.thread_name.clone()).chain(names).collect();
     all.join(";")
 }

@@ -12,6 +12,7 @@ mod input;
 mod interruption;
 mod journal;
 mod mesh;
+mod profile;
 mod runs;
 mod scene;
 #[cfg(target_os = "linux")]

@@ -4,16 +4,14 @@
 
 use std::fs;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use starling_lab::bench::{
-    BenchRecord, Benchmark, Missing, SCHEMA, Scale, Subject, Tier, Workload, cold_start, missing, workloads,
-};
+use starling_lab::bench::{Benchmark, Missing, Scale, Subject, Tier, Workload, cold_start, missing, workloads};
 
 use super::super::backtest;
-use super::runs::{Keeping, conclude};
+use super::runs::{Keeping, Sitting, conclude};
 use crate::bench::{ingestion, path};
 use crate::terminal::{Failure, interrupted, put, say};
 
@@ -93,7 +91,7 @@ impl Engine {
         }
         let tier = self.tier.tier();
         let desk = self.keeping.open(Subject::Engine)?;
-        let (started, before) = (Instant::now(), load());
+        let sitting = Sitting::begin();
         let mut benchmarks = measure(&list, tier, json)?;
         #[cfg(feature = "allocations")]
         if self.category.is_empty()
@@ -106,19 +104,7 @@ impl Engine {
             let rows = walk(tier, json)?;
             benchmarks.extend(rows.into_iter().filter(|row| path.contains(&row.key())));
         }
-        let record = BenchRecord {
-            schema: SCHEMA,
-            subject: Subject::Engine,
-            benchmarks,
-            missing,
-            machine: machine(),
-            load: before.zip(load()).map(|(a, b)| [a, b]),
-            commit: backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
-            tier: tier.name().to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
-        };
+        let record = sitting.end(Subject::Engine, tier, benchmarks, missing);
         let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         conclude(&record, page.as_deref(), json)
     }

@@ -7,15 +7,12 @@ pub(crate) mod echo;
 #[cfg(target_os = "linux")]
 mod process;
 
-use std::time::Instant;
-
 use clap::Args;
 use starling_lab::bench::mesh::{Definition, definitions, missing};
-use starling_lab::bench::{BenchError, BenchRecord, Benchmark, Missing, SCHEMA, Subject, Tier};
+use starling_lab::bench::{BenchError, Benchmark, Missing, Subject, Tier};
 
-use super::super::backtest;
-use super::engine::{TierChoice, load, machine, progress};
-use super::runs::{Keeping, conclude};
+use super::engine::{TierChoice, progress};
+use super::runs::{Keeping, Sitting, conclude};
 use crate::terminal::{Failure, put, say};
 
 /// Measure the mesh against what is required of it.
@@ -83,21 +80,9 @@ impl Mesh {
         }
         let tier = self.tier.tier();
         let desk = self.keeping.open(Subject::Mesh)?;
-        let (started, before) = (Instant::now(), load());
+        let sitting = Sitting::begin();
         let benchmarks = measure(&works, tier, json)?;
-        let record = BenchRecord {
-            schema: SCHEMA,
-            subject: Subject::Mesh,
-            benchmarks,
-            missing,
-            machine: machine(),
-            load: before.zip(load()).map(|(a, b)| [a, b]),
-            commit: backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
-            tier: tier.name().to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
-        };
+        let record = sitting.end(Subject::Mesh, tier, benchmarks, missing);
         let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         conclude(&record, page.as_deref(), json)
     }

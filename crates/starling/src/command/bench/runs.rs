@@ -7,13 +7,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
 use starling_lab::bench::history::comparable;
-use starling_lab::bench::{BenchRecord, Benchmark, SCHEMA, Subject};
+use starling_lab::bench::{BenchRecord, Benchmark, Missing, SCHEMA, Subject, Tier};
 
-use super::super::output;
+use super::super::{backtest, output};
+use super::engine::{load, machine};
 use crate::report::Past;
 use crate::terminal::{Failure, put, say};
 
@@ -47,6 +49,41 @@ impl Keeping {
         let desk = Desk { runs, baseline };
         desk.fits(subject)?;
         Ok(Some(desk))
+    }
+}
+
+/// A measurement under way: when it began, and how busy the machine was then.
+pub(super) struct Sitting {
+    started: Instant,
+    load: Option<f64>,
+}
+
+impl Sitting {
+    pub(super) fn begin() -> Self {
+        Self { started: Instant::now(), load: load() }
+    }
+
+    /// What it came to, with everything that a record says of machine and build.
+    pub(super) fn end(
+        self,
+        subject: Subject,
+        tier: Tier,
+        benchmarks: Vec<Benchmark>,
+        missing: Vec<Missing>,
+    ) -> BenchRecord {
+        BenchRecord {
+            schema: SCHEMA,
+            subject,
+            benchmarks,
+            missing,
+            machine: machine(),
+            load: self.load.zip(load()).map(|(before, after)| [before, after]),
+            commit: backtest::COMMIT.to_owned(),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
+            tier: tier.name().to_owned(),
+            seconds: self.started.elapsed().as_secs_f64(),
+        }
     }
 }
 

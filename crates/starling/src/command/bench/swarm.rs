@@ -9,18 +9,18 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use starling_lab::bench::swarm::{CATEGORIES, DEFINITIONS, Definition, Material, Plan, Provider, Threads, measure};
-use starling_lab::bench::{BenchError, BenchRecord, Benchmark, Id, Missing, SCHEMA, Subject, Tier, price};
+use starling_lab::bench::{BenchError, Benchmark, Id, Missing, SCHEMA, Subject, Tier, price};
 use starling_swarm::cost::{PriceTable, Resources};
 
 use super::super::{backtest, demo, output};
-use super::engine::{TierChoice, load, machine};
-use super::runs::{Keeping, conclude};
+use super::engine::{TierChoice, machine};
+use super::runs::{Keeping, Sitting, conclude};
 use crate::swarm::draw;
 use crate::terminal::{Failure, interrupted, put, say};
 
@@ -206,21 +206,9 @@ impl Swarm {
         };
         let mut partial = Partial::open(self.keeping.folder(), heading);
         let stop = interrupted();
-        let (began, before) = (Instant::now(), load());
+        let sitting = Sitting::begin();
         let benchmarks = self.measure(&list, tier, prices, &stop, &mut partial, json)?;
-        let record = BenchRecord {
-            schema: SCHEMA,
-            subject: Subject::Swarm,
-            benchmarks,
-            missing: missing(),
-            machine: machine(),
-            load: before.zip(load()).map(|(a, b)| [a, b]),
-            commit: backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
-            tier: tier.name().to_owned(),
-            seconds: began.elapsed().as_secs_f64(),
-        };
+        let record = sitting.end(Subject::Swarm, tier, benchmarks, missing());
         let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         partial.close();
         conclude(&record, page.as_deref(), json)
