@@ -14,12 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use starling_core::time::{DAY, MILLISECOND, SECOND};
-use starling_core::{Bar, Event as Input, Price, Qty, UnixNanos};
-use starling_lab::config::Config as Run;
-use starling_lab::swarm::conference::Conference as _;
-use starling_lab::swarm::delegate::Charter;
-use starling_lab::swarm::hall::Hall;
+use starling_core::UnixNanos;
+use starling_core::time::SECOND;
+use starling_lab::bench::mesh::council::{Councils, MEMBERS};
 use starling_swarm::component::{Component, Outbox, Priority, To};
 use starling_swarm::consensus::ballot::{Action, Choice};
 use starling_swarm::consensus::council::{Council, Member, Mode, Subject};
@@ -34,8 +31,6 @@ use starling_swarm::transport::{InProcess, receive_all, send_all};
 
 const SIX: u32 = 6;
 const START: UnixNanos = UnixNanos::new(1_000_000_000_000_000_000);
-/// Members of one council of the thousand.
-const COUNCIL: usize = 20;
 
 fn main() {
     let test = std::env::args().any(|argument| argument == "--test");
@@ -252,89 +247,37 @@ fn state(criterion: &mut Criterion) {
     });
 }
 
-const CONFIG: &str = r#"
-name = "agents"
-[[venues]]
-id = "SIM"
-[[accounts]]
-venue = "SIM"
-kind = "margin"
-base = "USD"
-balances = { USD = 100_000 }
-[[instruments]]
-id = "X.SIM"
-template = "equity"
-quote = "USD"
-[[data]]
-path = "none.csv"
-instrument = "X.SIM"
-kind = "bars"
-series = "1d last external"
-[[strategies]]
-id = "swarm"
-kind = "follow"
-bars = "1d last external"
-size = { fixed = 1 }
-weights = [{ instrument = "X.SIM" }]
-[swarm]
-follower = "swarm"
-topology = "hierarchical"
-confer = "every_bar"
-"#;
-
-const AGENT: &str = r#"
-[[swarm.agents]]
-id = "NAME"
-role = "trend"
-instruments = ["X.SIM"]
-strategy = { kind = "ema_cross", bars = "1d last external", fast = 10, slow = 20, size = { fixed = 1 } }
-"#;
-
 /// Whole agents in councils of twenty, as trees.
 fn agents(criterion: &mut Criterion, count: usize) {
-    let agents: String = (0..COUNCIL).map(|at| AGENT.replace("NAME", &format!("agent {at}"))).collect();
-    let config = Run::read(&format!("{CONFIG}{agents}")).unwrap();
-    let charter = Charter::in_process(&config).unwrap();
     let mut group = criterion.benchmark_group("swarm/agent");
     group.bench_function("spawn, each", |bencher| {
         bencher.iter_custom(|wanted| {
-            let halls = (wanted as usize).div_ceil(COUNCIL);
-            let spent: Duration = (0..halls)
-                .map(|_| {
-                    let from = Instant::now();
-                    let hall = Hall::open(&charter).unwrap();
-                    let spent = from.elapsed();
-                    assert_eq!(hall.delegates().len(), COUNCIL);
-                    spent
-                })
-                .sum();
-            spent.mul_f64(wanted as f64 / (halls * COUNCIL) as f64)
+            let mut councils = Councils::new(true).unwrap();
+            let opened = (wanted as usize).div_ceil(MEMBERS);
+            let mut spent = Duration::ZERO;
+            for _ in 0..opened {
+                if councils.agents() >= count {
+                    councils = Councils::new(true).unwrap();
+                }
+                let from = Instant::now();
+                let members = councils.open().unwrap().delegates().len();
+                spent += from.elapsed();
+                assert_eq!(members, MEMBERS);
+            }
+            spent.mul_f64(wanted as f64 / (opened * MEMBERS) as f64)
         });
     });
-    let mut halls: Vec<Hall> = (0..count / COUNCIL).map(|_| Hall::open(&charter).unwrap()).collect();
-    let world = halls[0].delegates()[0].seat().brain().world();
-    let instrument = world.instrument_by_name("X.SIM").unwrap();
-    let (series, ..) = world.series().next().unwrap();
-    let mut day = 0_u64;
-    let bar = |day: u64| {
-        let ts = UnixNanos::new(day * DAY + MILLISECOND);
-        let close = Price::from_int(100 + (day % 50).cast_signed());
-        let (high, low) = (close + Price::from_int(1), close - Price::from_int(1));
-        let volume = Qty::from_int(1_000);
-        Bar { instrument, series, ts_event: ts, ts_recv: ts, open: close, high, low, close, volume }
-    };
+    let mut councils = Councils::new(true).unwrap();
+    while councils.agents() < count {
+        councils.open().unwrap();
+    }
     // Until the averages are there, agents abstain.
-    let mut confer = |halls: &mut Vec<Hall>| {
-        day += 1;
-        let bar = bar(day);
-        let decided: usize =
-            halls.iter_mut().map(|hall| hall.on_stamp(bar.ts_event, &[Input::Bar(bar)]).unwrap().len()).sum();
-        (day, decided)
-    };
-    while confer(&mut halls).0 < 25 {}
+    for _ in 0..25 {
+        councils.confer().unwrap();
+    }
     group.sample_size(10);
     group.bench_function(format!("{count} confer about a bar"), |bencher| {
-        bencher.iter(|| assert_eq!(confer(&mut halls).1, count / COUNCIL, "a decision of every council"));
+        bencher.iter(|| assert_eq!(councils.confer().unwrap(), count / MEMBERS, "a decision of every council"));
     });
     group.finish();
 }

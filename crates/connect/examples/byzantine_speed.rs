@@ -1,9 +1,11 @@
 //! How quick the Byzantine broadcast is: four members on four threads, over TCP on the loopback device, with their files.
-//! `cargo run --release -p starling-connect --features byzantine --example byzantine_speed -- [SECONDS [RATE [PACE_MS [ROUNDS]]]]`
+//! `cargo run --release -p starling-connect --features byzantine --example byzantine_speed -- [SECONDS [RATE [PACE_MS [ROUNDS [MIB]]]]]`
 //!
 //! Each member hands in batches of 100 items of 128 bytes at an even rate, RATE items a second over all (0: as many as go
 //! in). An item is final at a member when that is told of it; the time is counted from when its batch was handed in, at
-//! every member. Memory is what the whole process holds (VmRSS), once a second. A session has ROUNDS rounds.
+//! every member. Memory is what the whole process holds (VmRSS), looked at once a second and told every ten, with batches
+//! that wait, and sessions. A session has ROUNDS rounds, or ends after MIB mebibytes (32). Ten minutes in which more is
+//! handed in than can be ordered: `... byzantine_speed -- 600 0 5 1500`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement tells what it found, or fails")]
 
@@ -100,6 +102,7 @@ fn main() {
     let argument = |at: usize, default: f64| std::env::args().nth(at).map_or(default, |text| text.parse().unwrap());
     let (seconds, rate, pace) = (argument(1, 60.0), argument(2, 50_000.0), argument(3, 5.0));
     let session_units = (argument(4, 1_000.0) * f64::from(MEMBERS)) as u32;
+    let session_bytes = (argument(5, 32.0) * f64::from(1 << 20)) as u64;
     let folder = std::env::temp_dir().join(format!("byzantine_speed_{}", std::process::id()));
     let mut keys = KeyBook::new();
     (0..MEMBERS).for_each(|agent| keys.insert(AgentId(agent), &identity(agent).public()).unwrap());
@@ -114,6 +117,7 @@ fn main() {
             pace: Duration::from_secs_f64(pace / 1e3),
             archive: 2,
             session_units,
+            session_bytes,
             ..Config::new("speed", &members, folder.join(agent.to_string()))
         };
         Node::open(config, identity(agent), Arc::clone(&keys), Some(listener)).unwrap()
@@ -133,6 +137,13 @@ fn main() {
         while began.elapsed().as_secs_f64() < seconds {
             std::thread::park_timeout(Duration::from_secs(1));
             memory.push(resident());
+            if memory.len() % 10 == 0 {
+                let most = memory[memory.len() - 10..].iter().copied().fold(0.0, f64::max);
+                let open: Vec<usize> = nodes.iter().map(|node| node.counters().open).collect();
+                let told = nodes[0].counters();
+                let (second, session, batches) = (began.elapsed().as_secs(), told.session, told.batches);
+                println!("{second:>4} s: {most:>5.0} MiB, waiting {open:?}, session {session}, {batches} batches told");
+            }
         }
         stop.store(true, Ordering::Relaxed);
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()

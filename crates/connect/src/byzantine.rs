@@ -9,8 +9,8 @@
 //!
 //! aleph-bft 0.45 orders units (a DAG of them, signed, in rounds); the rest is here and in [`starling_swarm::byzantine`],
 //! which knows nothing of it, so that another broadcast could take its place. It keeps all it ever ordered in memory, and
-//! its rounds are 16 bit. So it runs in *sessions* of [`Config::session_units`] units. The next one is begun some rounds
-//! before the last ends and takes new batches shortly before, so that a batch hardly waits for the change. Whole batches
+//! its rounds are 16 bit. So it runs in *sessions* of [`Config::session_units`] units, or fewer once
+//! [`Config::session_bytes`] were ordered. The next one is begun some rounds before the last ends and takes new batches shortly before, so that a batch hardly waits for the change. Whole batches
 //! are ordered, not their hashes: a hash would need a second protocol that proves the batch can be had, and a session's
 //! batches are what short sessions bound anyway.
 //!
@@ -50,13 +50,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use starling_swarm::byzantine::{AtomicBroadcast, BadBatch, Batch, Checkpoint, Item, Sessions};
+use starling_swarm::byzantine::{AtomicBroadcast, BadBatch, Batch, Checkpoint, Item, Length, Sessions};
 use starling_swarm::id::AgentId;
 use starling_swarm::identity::{Identity, KeyBook, Transcript};
 use tokio::sync::{mpsc, oneshot};
 
 use desk::Desk;
-pub use desk::OPEN_MAX;
+pub use desk::{OPEN_BYTES_MAX, OPEN_MAX};
 use driver::Driver;
 use link::Links;
 use shelf::{Clerk, Shelf};
@@ -85,8 +85,11 @@ pub struct Config {
     pub folder: PathBuf,
     /// From one round to the next. A batch is ordered after about five.
     pub pace: Duration,
-    /// Units a session has. One of n members makes one per round.
+    /// Units a session has at most. One of n members makes one per round.
     pub session_units: u32,
+    /// Bytes of batches that a session orders, before it ends within 48 rounds: what bounds its memory, however slow its
+    /// rounds are and however much is handed in.
+    pub session_bytes: u64,
     /// Ended sessions that are kept for others.
     pub archive: u64,
     /// The first session whose batches the agent wants to be told (again).
@@ -94,7 +97,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Of these members; rounds of 5 ms, sessions of 3,000 rounds (15 s and more), 64 of them kept.
+    /// Of these members; rounds of 5 ms, sessions of 3,000 rounds (15 s and more) or 32 MiB, 64 of them kept.
     #[must_use]
     pub fn new(name: &str, members: &[AgentId], folder: PathBuf) -> Self {
         let session_units = u32::try_from(members.len()).map_or(u32::MAX, |members| members.saturating_mul(3_000));
@@ -105,9 +108,15 @@ impl Config {
             folder,
             pace: Duration::from_millis(5),
             session_units,
+            session_bytes: 32 << 20,
             archive: 64,
             from: 0,
         }
+    }
+
+    fn length(&self) -> Length {
+        let members = u32::try_from(self.members.len()).expect("keys fit into memory");
+        Length { units: self.session_units, bytes: self.session_bytes, tail: OVERLAP_ROUNDS.saturating_mul(members) }
     }
 }
 
@@ -271,10 +280,9 @@ impl Node {
         if let Some(other) = marks.iter().find(|mark| mark.checkpoint.broadcast != keys.broadcast) {
             return Err(Error::Folder { folder: config.folder, session: other.checkpoint.session });
         }
-        let sessions = marks.last().map_or_else(
-            || Sessions::new(config.session_units, keys.members.iter().copied()),
-            |mark| mark.sessions.clone(),
-        );
+        let sessions = marks
+            .last()
+            .map_or_else(|| Sessions::new(config.length(), keys.members.iter().copied()), |mark| mark.sessions.clone());
         let oldest = marks.first().map_or(sessions.current(), |mark| mark.checkpoint.session);
         // What came before the oldest session is known only where nothing did.
         let oldest = if oldest == 0 || oldest == sessions.current() { oldest } else { oldest + 1 };
@@ -415,6 +423,7 @@ fn members(config: &Config, identity: Identity, book: Arc<KeyBook>) -> Result<Ke
     let mut name = Transcript::new("byzantine broadcast");
     name.bytes(config.name.as_bytes());
     name.u32(units);
+    name.u64(config.session_bytes);
     members.iter().for_each(|agent| name.u32(agent.0));
     Ok(Keys { identity: Arc::new(identity), book, members: members.into(), broadcast: name.digest() })
 }

@@ -226,6 +226,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Gives back room beyond the positions there ever were.
+    pub(crate) fn rest(&mut self) {
+        self.state.positions.shrink_to_fit();
+    }
+
     /// Opens the books. Accounts are put in canonical order (venue, name), whose place is their [`AccountId`].
     pub fn new(
         mut accounts: Vec<AccountSpec>,

@@ -153,6 +153,13 @@ pub struct OrderStore {
 }
 
 impl OrderStore {
+    /// Gives back what more orders took than live now.
+    pub(crate) fn rest(&mut self) {
+        if self.live.is_empty() {
+            self.live = BTreeMap::new();
+        }
+    }
+
     /// Takes a new order.
     ///
     /// # Panics

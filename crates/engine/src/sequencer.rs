@@ -380,6 +380,22 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         Ok(())
     }
 
+    /// Gives back the memory that events and orders on their way took, as far as none are: for hosts of many engines, which
+    /// hand each a stamp now and then. Nothing else changes.
+    pub fn rest(&mut self) {
+        self.world.orders.rest();
+        self.world.ledger.rest();
+        self.world.series.shrink_to_fit();
+        self.world.series.iter_mut().for_each(|series| series.features.rest());
+        self.risk.shrink();
+        self.venue.rest();
+        self.outbox.shrink_to_fit();
+        self.reports.shrink_to_fit();
+        self.postings.shrink_to_fit();
+        self.closed.shrink_to_fit();
+        self.scratch.shrink_to_fit();
+    }
+
     /// The run begins: strategies may act for the first time.
     pub fn start(&mut self) -> Result<(), EngineError> {
         for index in 0..self.actors.len() {

@@ -105,6 +105,14 @@ impl FeatureSet {
         Self::default()
     }
 
+    /// Gives back room for more features than were asked for.
+    pub fn rest(&mut self) {
+        self.states.shrink_to_fit();
+        self.owners.shrink_to_fit();
+        self.features.shrink_to_fit();
+        self.histories.shrink_to_fit();
+    }
+
     /// Adds a feature, or finds it if it is there. One added after bars have been taken in starts cold.
     pub fn register(&mut self, spec: &FeatureSpec) -> Result<FeatureId, FeatureError> {
         if let Some(index) = self.features.iter().position(|feature| feature.spec == *spec) {

@@ -1008,6 +1008,19 @@ impl Venue for Exchange {
         }
     }
 
+    fn rest(&mut self) {
+        let State { orders, in_flight, expiries, .. } = &mut self.state;
+        if orders.is_empty() {
+            *orders = BTreeMap::new();
+        }
+        if in_flight.is_empty() {
+            *in_flight = BTreeMap::new();
+        }
+        if expiries.is_empty() {
+            *expiries = BTreeSet::new();
+        }
+    }
+
     fn on_booked(&mut self, account: AccountId, fill: &Fill, position: PositionId, hedging: bool) {
         if hedging {
             self.state.hedging.insert(account);

@@ -6,6 +6,7 @@ mod config;
 mod data;
 mod demo;
 mod doctor;
+mod draft;
 pub(crate) mod output;
 mod profile;
 mod record;

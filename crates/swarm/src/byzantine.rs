@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::AgentId;
 use crate::identity::Transcript;
 pub use checkpoint::{BadCheckpoint, Certified, Checkpoint, quorum};
-pub use session::{Admission, Sessions};
+pub use session::{Admission, Length, Progress, Sessions};
 
 /// Items a batch may have.
 pub const ITEMS_MAX: usize = 4_096;

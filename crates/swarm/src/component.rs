@@ -136,4 +136,15 @@ pub trait Component {
         out: &mut Outbox<Self::Message>,
         events: &mut Vec<Self::Event>,
     );
+
+    /// An agent is gone for good: it left, or was removed after a long silence. Its number never comes back. Told once,
+    /// of agents that were never met, too.
+    fn on_gone(
+        &mut self,
+        _now: UnixNanos,
+        _agent: AgentId,
+        _out: &mut Outbox<Self::Message>,
+        _events: &mut Vec<Self::Event>,
+    ) {
+    }
 }

@@ -64,6 +64,11 @@ impl<T> Mailbox<T> {
         None
     }
 
+    /// Gives back the memory that more items took than wait now.
+    pub fn rest(&mut self) {
+        self.classes.iter_mut().for_each(VecDeque::shrink_to_fit);
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

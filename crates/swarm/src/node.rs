@@ -15,7 +15,7 @@
 
 pub mod window;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use starling_core::UnixNanos;
@@ -201,6 +201,8 @@ pub struct Node<C: Component> {
     own: VecDeque<Arc<[u8]>>,
     handing_over: bool,
     events: VecDeque<Event<C::Event>>,
+    /// Of whom the component was told that they are gone for good.
+    gone: BTreeSet<AgentId>,
     hop_ns: f64,
     counters: Counters,
 }
@@ -240,6 +242,7 @@ impl<C: Component> Node<C> {
             own: VecDeque::new(),
             handing_over: false,
             events: VecDeque::new(),
+            gone: BTreeSet::new(),
             hop_ns: 0.0,
             counters: Counters::default(),
         }
@@ -358,6 +361,19 @@ impl<C: Component> Node<C> {
     /// Takes back what a full transport refused, to be polled first again.
     pub fn put_back(&mut self, parcel: Parcel) {
         self.queue.put_back(parcel.priority, (parcel.to, parcel.bytes));
+    }
+
+    /// Gives back the memory that messages under way took, as far as none are: for hosts of many nodes, that confer one
+    /// council after the other.
+    pub fn rest(&mut self) {
+        release(&mut self.open);
+        release(&mut self.held);
+        release(&mut self.acks);
+        release(&mut self.receipts);
+        self.backlog.rest();
+        self.queue.rest();
+        self.own.shrink_to_fit();
+        self.events.shrink_to_fit();
     }
 
     /// When it wants to be woken; [`UnixNanos::MAX`] for not at all.
@@ -732,6 +748,15 @@ impl<C: Component> Node<C> {
         self.act(now, |component, now, out, events| component.on_members(now, topology.members(), out, events));
     }
 
+    fn tell_gone(&mut self, now: UnixNanos) {
+        let standings = self.roster().standings().iter();
+        let gone = standings.filter(|(agent, standing)| standing.is_gone() && !self.gone.contains(agent));
+        for agent in gone.map(|(agent, _)| *agent).collect::<Vec<_>>() {
+            self.gone.insert(agent);
+            self.act(now, |component, now, out, events| component.on_gone(now, agent, out, events));
+        }
+    }
+
     /// Writes what membership says, and follows a new view.
     fn follow_membership(&mut self, now: UnixNanos) {
         for say in self.membership.take_say() {
@@ -768,6 +793,7 @@ impl<C: Component> Node<C> {
             let (epoch, leader) = (self.view().epoch(), self.leader());
             self.events.push_back(Event::View { epoch, leader });
             self.tell_members(now);
+            self.tell_gone(now);
         }
     }
 
@@ -794,6 +820,13 @@ impl<C: Component> Node<C> {
         self.open.retain(|_, open| !open.waiting.is_empty());
         self.seen.retain(|(agent, _), _| !roster.standing(*agent).is_some_and(|standing| standing.is_gone()));
         self.fill_window(now);
+    }
+}
+
+/// An emptied map keeps its last leaf, of eleven entries.
+fn release<K, V>(map: &mut BTreeMap<K, V>) {
+    if map.is_empty() {
+        *map = BTreeMap::new();
     }
 }
 

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Invariant: every admitted task ends with one [`Outcome`], the same on every keeper, as long as a majority of the
-//! keepers lives. What a coordinator grants, takes back or counts stands in the log first, so that its death loses
+//! keepers lives; who of them is gone for good is replaced by another member, so all that began may die, a few at a time.
+//! What a coordinator grants, takes back or counts stands in the log first, so that its death loses
 //! nothing: the next one goes on from the table. An attempt may run again somewhere else if its worker is silent for the
 //! time of a lease; the fencing token of the latest grant decides whose result counts.
 //!
@@ -34,7 +35,7 @@ use crate::id::AgentId;
 use chief::Chief;
 pub use plan::{cycle, efficiency_bp, ideal_makespan};
 use replica::Replica;
-pub use replica::{LOG_BYTES_MAX, LOG_MAX, Place, Say, UNCOMMITTED_MAX};
+pub use replica::{Keepers, LOG_BYTES_MAX, LOG_MAX, Place, Say, UNCOMMITTED_MAX};
 pub use strategy::{Facts, Strategy};
 use table::{Effect, Op, Table};
 use worker::Worker;
@@ -200,7 +201,8 @@ pub enum Refusal {
 pub struct Settings {
     /// To whom tasks go.
     pub strategy: Strategy,
-    /// Who keeps the table. A majority of them must live; 3 to 13 are sensible, as each holds all of it.
+    /// Who keeps the table at first. A majority of them must live; 3 to 13 are sensible, as each holds all of it. Who is
+    /// gone for good ([`Component::on_gone`]) is replaced by the member with the smallest number that keeps nothing.
     pub keepers: Vec<AgentId>,
     /// Tasks that may be open.
     pub open_max: u32,
@@ -385,6 +387,8 @@ pub struct Tasks {
     me: AgentId,
     settings: Settings,
     members: Vec<AgentId>,
+    /// Keepers, of the settings or of the log, that never come back.
+    gone: BTreeSet<AgentId>,
     replica: Replica<Op>,
     table: Table,
     /// While it coordinates.
@@ -409,6 +413,7 @@ impl Tasks {
         Self {
             me,
             members: Vec::new(),
+            gone: BTreeSet::new(),
             replica,
             table: Table::default(),
             chief: None,
@@ -426,6 +431,12 @@ impl Tasks {
     #[must_use]
     pub const fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Who keeps the table, as far as this agent's log goes; it need not be one of them.
+    #[must_use]
+    pub fn keepers(&self) -> &[AgentId] {
+        &self.replica.keepers().agents
     }
 
     /// True while this agent coordinates.
@@ -595,6 +606,7 @@ impl Tasks {
             let mut ops = Vec::new();
             if leading && let Some(chief) = &mut self.chief {
                 ops = chief.work(now, &self.settings, &self.table, self.replica.has_room(), out);
+                ops.extend(self.other_keepers().map(Op::Keepers));
             }
             let proposed = !ops.is_empty();
             for op in ops {
@@ -614,6 +626,25 @@ impl Tasks {
         }
     }
 
+    /// Who should keep the table next, for a coordinator: without one who is gone, or with one more member where some are
+    /// missing.
+    fn other_keepers(&self) -> Option<Keepers> {
+        let now = self.replica.keepers();
+        if !self.replica.may_change() {
+            return None;
+        }
+        let mut agents = now.agents.clone();
+        if let Some(place) = agents.iter().position(|keeper| *keeper != self.me && self.gone.contains(keeper)) {
+            agents.remove(place);
+        } else if agents.len() < self.settings.keepers.len() {
+            agents.push(self.members.iter().copied().find(|member| !agents.contains(member))?);
+            agents.sort_unstable();
+        } else {
+            return None;
+        }
+        Some(Keepers { version: now.version + 1, agents })
+    }
+
     /// A whole table replaces this keeper's, which lacks what happened lately.
     fn install(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
         let table = Table::decode(bytes).expect("a keeper's table, in full");
@@ -622,6 +653,8 @@ impl Tasks {
                 events.push(Event::Recorded(key, finished.outcome.clone()));
             }
         }
+        let first = || Keepers::first(&self.settings.keepers);
+        self.replica.adopt(table.keepers().cloned().unwrap_or_else(first));
         self.table = table;
     }
 
@@ -736,8 +769,7 @@ impl Component for Tasks {
         self.settle(now, out, events);
         if lead && self.chief.is_some() {
             self.leader_heard = now;
-            let keepers: BTreeSet<AgentId> = self.settings.keepers.iter().copied().collect();
-            self.lead(self.members.iter().filter(|member| !keepers.contains(member)), out);
+            self.lead(self.members.iter().filter(|member| !self.replica.keeps(**member)), out);
         }
     }
 
@@ -755,6 +787,11 @@ impl Component for Tasks {
         if let Some(chief) = &mut self.chief {
             chief.on_members(members);
         }
+        self.settle(now, out, events);
+    }
+
+    fn on_gone(&mut self, now: UnixNanos, agent: AgentId, out: Out<'_>, events: &mut Vec<Event>) {
+        self.gone.insert(agent);
         self.settle(now, out, events);
     }
 }

@@ -103,6 +103,11 @@ impl InProcess {
         self.inboxes.remove(&agent);
     }
 
+    /// Gives back the memory that more frames took than are under way now.
+    pub fn rest(&mut self) {
+        self.inboxes.values_mut().for_each(|inbox| inbox.mail.rest());
+    }
+
     /// True if a frame waits for `agent`.
     #[must_use]
     pub fn has_mail(&self, agent: AgentId) -> bool {

@@ -15,6 +15,8 @@ use super::unit::{self, PARCEL_BYTES_MAX, Parcel};
 
 /// Own batches that may wait to be ordered.
 pub const OPEN_MAX: usize = 512;
+/// Bytes of own batches that may wait to be ordered.
+pub const OPEN_BYTES_MAX: usize = 16 << 20;
 
 const _: () = assert!((OPEN_MAX as u64) < Sessions::AHEAD_MAX, "some may be passed by others");
 
@@ -29,6 +31,8 @@ struct Own {
 struct State {
     next: u64,
     open: BTreeMap<u64, Own>,
+    /// Of all that is open.
+    bytes: usize,
     waiting: VecDeque<u64>,
     /// The session whose units carry batches now.
     feeding: u64,
@@ -50,7 +54,8 @@ impl Desk {
         let first = sessions.next_of(me).unwrap_or(0).max(after);
         let next = (first..).find(|number| !sessions.has(me, *number)).expect("numbers do not end");
         let waiting = open.keys().copied().collect();
-        Self(Mutex::new(State { next, open, waiting, feeding: sessions.current(), outbox, stopped: false }))
+        let bytes = open.values().map(|own| own.batch.len()).sum();
+        Self(Mutex::new(State { next, open, bytes, waiting, feeding: sessions.current(), outbox, stopped: false }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,7 +72,8 @@ impl Desk {
         }
         let state = &mut *self.state();
         let first = state.open.first_key_value().map_or(state.next, |(number, _)| *number);
-        if state.open.len() >= OPEN_MAX || state.next - first >= Sessions::AHEAD_MAX {
+        let far = state.next - first >= Sessions::AHEAD_MAX;
+        if state.open.len() >= OPEN_MAX || state.bytes + batch.len() > OPEN_BYTES_MAX || far {
             return Err(BadBatch::Full(state.open.len()));
         }
         let number = state.next;
@@ -76,6 +82,7 @@ impl Desk {
             return Err(BadBatch::Stopped);
         }
         state.next += 1;
+        state.bytes += batch.len();
         state.open.insert(number, Own { batch: batch.into(), placed: None });
         state.waiting.push_back(number);
         Ok(number)
@@ -110,7 +117,7 @@ impl Desk {
     /// An own batch was ordered.
     pub(super) fn ordered(&self, number: u64) {
         let state = &mut *self.state();
-        state.open.remove(&number);
+        state.bytes -= state.open.remove(&number).map_or(0, |own| own.batch.len());
         state.next = state.next.max(number + 1);
     }
 
@@ -137,10 +144,13 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use starling_swarm::byzantine::Length;
+
     use super::super::shelf::{Clerk, Shelf};
     use super::*;
 
     const ME: AgentId = AgentId(3);
+    const LENGTH: Length = Length { units: 9, bytes: u64::MAX, tail: 1 };
 
     fn item(bytes: usize) -> Item {
         Item { reads: Vec::new(), writes: Vec::new(), payload: vec![7; bytes] }
@@ -159,7 +169,7 @@ mod tests {
     fn what_a_session_did_not_order_is_handed_in_again() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf::open(folder.path()).unwrap();
-        let mut sessions = Sessions::new(9, [ME]);
+        let mut sessions = Sessions::new(LENGTH, [ME]);
         let desk = desk(&shelf, &sessions);
         for number in 0..3 {
             assert_eq!(desk.submit(&[item(10)]), Ok(number));
@@ -190,7 +200,7 @@ mod tests {
     fn batches_fill_units_and_what_waits_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf::open(folder.path()).unwrap();
-        let desk = desk(&shelf, &Sessions::new(9, [ME]));
+        let desk = desk(&shelf, &Sessions::new(LENGTH, [ME]));
         let full = unit::pack(&[item(60_000), item(60_000)]).len();
         assert!(2 * full < PARCEL_BYTES_MAX && 3 * full > PARCEL_BYTES_MAX);
         (0..3).for_each(|_| assert!(desk.submit(&[item(60_000), item(60_000)]).is_ok()));
@@ -202,6 +212,20 @@ mod tests {
             desk.submit(&[]).unwrap();
         }
         assert_eq!(desk.submit(&[]), Err(BadBatch::Full(OPEN_MAX)));
+        // Large ones are refused before they are as many.
+        let (folder, large) = (tempfile::tempdir().unwrap(), [item(64_000), item(64_000)]);
+        let heavy = self::desk(&Shelf::open(folder.path()).unwrap(), &Sessions::new(LENGTH, [ME]));
+        let fit = OPEN_BYTES_MAX / unit::pack(&large).len();
+        (0..fit).for_each(|_| assert!(heavy.submit(&large).is_ok()));
+        assert!(fit < OPEN_MAX / 2);
+        assert_eq!(heavy.submit(&large), Err(BadBatch::Full(fit)));
+        heavy.ordered(0);
+        assert!(heavy.submit(&large).is_ok(), "one was ordered, one may come");
+        assert_eq!(heavy.submit(&large), Err(BadBatch::Full(fit)));
+        drop(heavy);
+        // What was left on disk counts, too.
+        let heavy = self::desk(&Shelf::open(folder.path()).unwrap(), &Sessions::new(LENGTH, [ME]));
+        assert!(matches!(heavy.submit(&large), Err(BadBatch::Full(_))));
         // The first is stuck; the others are ordered and more come, but not without end.
         let mut number = 1;
         while let Ok(_) | Err(BadBatch::Full(OPEN_MAX)) = desk.submit(&[]) {

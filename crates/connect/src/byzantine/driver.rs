@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use starling_swarm::byzantine::{
-    Admission, BATCH_BYTES_MAX, Batch, Certified, Checkpoint, ITEMS_MAX, Sessions, quorum,
+    Admission, BATCH_BYTES_MAX, Batch, Certified, Checkpoint, ITEMS_MAX, Progress, Sessions, quorum,
 };
 use starling_swarm::consensus::statement::Consent;
 use starling_swarm::id::AgentId;
@@ -55,6 +55,11 @@ pub(super) enum Halt {
     Broken(u64),
 }
 
+/// Bytes that a unit carries.
+fn carried((_, parcel): &Unit) -> usize {
+    parcel.as_ref().map_or(0, |Parcel(parcel)| parcel.len())
+}
+
 /// A log on its way from another member.
 struct Fetch {
     session: u64,
@@ -89,7 +94,7 @@ pub(super) struct Driver {
     reports: mpsc::UnboundedSender<Report>,
     reported: mpsc::UnboundedReceiver<Report>,
     /// Units of sessions whose turn has not come.
-    ahead: BTreeMap<u64, Vec<Unit>>,
+    ahead: BTreeMap<u64, (Progress, Vec<Unit>)>,
     /// Members' words about ends that no quorum has confirmed yet.
     words: BTreeMap<AgentId, BTreeMap<u64, (Checkpoint, Consent)>>,
     /// Own ends that no quorum has confirmed yet.
@@ -184,7 +189,7 @@ impl Driver {
     /// Tells the agent the batches of ended sessions that it wants to be told again.
     async fn tell_again(&mut self, marks: &[Mark]) -> io::Result<()> {
         let from = self.config.from;
-        let first = Sessions::new(self.config.session_units, self.keys.members.iter().copied());
+        let first = Sessions::new(self.config.length(), self.keys.members.iter().copied());
         let now = std::mem::replace(&mut self.sessions, first);
         for mark in marks {
             if mark.checkpoint.session >= from {
@@ -266,7 +271,7 @@ impl Driver {
         // What it ordered is ordered again, from its first unit.
         self.ahead.remove(&session);
         if session == self.sessions.current() {
-            self.skip = (self.config.session_units - self.sessions.left()) as usize;
+            self.skip = self.sessions.progress().ordered() as usize;
         }
         Ok(self.begin(session)?)
     }
@@ -279,10 +284,16 @@ impl Driver {
             units.drain(..again);
             self.take(units)?;
         } else if session > current {
-            let ahead = self.ahead.entry(session).or_default();
-            // What a session orders after its last unit does not count.
-            let room = self.config.session_units as usize - ahead.len();
-            ahead.extend(units.into_iter().take(room));
+            let fresh = || (Progress::new(self.config.length()), Vec::new());
+            let (progress, ahead) = self.ahead.entry(session).or_insert_with(fresh);
+            for unit in units {
+                // What a session orders after its last unit does not count.
+                if progress.left() == 0 {
+                    break;
+                }
+                progress.count(carried(&unit));
+                ahead.push(unit);
+            }
         }
         Ok(())
     }
@@ -291,13 +302,15 @@ impl Driver {
         let mut units = units;
         loop {
             let session = self.sessions.current();
-            for (creator, parcel) in units {
+            for unit in units {
                 Tally::add(&self.tally.units);
+                let bytes = carried(&unit);
+                let (creator, parcel) = unit;
                 if let Some(Parcel(parcel)) = parcel {
                     self.log.append(creator, &parcel)?;
                     self.admit(creator, &parcel);
                 }
-                if self.sessions.count() {
+                if self.sessions.count(bytes) {
                     self.end(None)?;
                     break;
                 }
@@ -306,7 +319,7 @@ impl Driver {
             if session == current {
                 break;
             }
-            units = self.ahead.remove(&current).unwrap_or_default();
+            units = self.ahead.remove(&current).map_or_else(Vec::new, |(_, units)| units);
         }
         self.look_ahead();
         Ok(())
@@ -314,7 +327,7 @@ impl Driver {
 
     /// Begins the next session in time, and lets it take new batches a little before its turn.
     fn look_ahead(&mut self) {
-        let rounds = self.sessions.left() / u32::try_from(self.keys.members.len()).expect("checked");
+        let rounds = self.sessions.progress().left() / u32::try_from(self.keys.members.len()).expect("checked");
         if rounds <= OVERLAP_ROUNDS {
             self.begin_next();
         }
@@ -594,8 +607,8 @@ impl Driver {
         Tally::add(&self.tally.fetched);
         self.sessions.end();
         self.end(Some(proof))?;
-        let ahead = self.ahead.remove(&self.sessions.current()).unwrap_or_default();
-        self.take(ahead)?;
+        let ahead = self.ahead.remove(&self.sessions.current());
+        self.take(ahead.map_or_else(Vec::new, |(_, units)| units))?;
         self.catch_up()
     }
 
@@ -662,7 +675,7 @@ mod tests {
         let shelf = Shelf::open(folder).unwrap();
         let clerk = Clerk::new("driver").unwrap();
         let (left, outbox) = shelf.outbox(clerk.clone()).unwrap();
-        let sessions = Sessions::new(UNITS, members);
+        let sessions = Sessions::new(config.length(), members);
         let desk = Arc::new(Desk::new(AgentId(0), &sessions, left, outbox));
         let links = Arc::new(Links::new(keys.clone(), mpsc::channel(1).0));
         let (tray, tally) = (Arc::new(Tray::default()), Arc::new(Tally::default()));
@@ -679,10 +692,11 @@ mod tests {
 
     fn told(driver: &Driver) -> Vec<u64> {
         let payload = |event| match event {
-            Event::Batch { batch, .. } => u64::from_le_bytes(batch.items[0].payload[..].try_into().unwrap()),
+            Event::Batch { batch, .. } => Some(u64::from_le_bytes(batch.items[0].payload[..].try_into().unwrap())),
+            Event::Ended(_) => None,
             other => panic!("{other:?}"),
         };
-        std::iter::from_fn(|| driver.tray.next(Duration::ZERO)).map(payload).collect()
+        std::iter::from_fn(|| driver.tray.next(Duration::ZERO)).filter_map(payload).collect()
     }
 
     fn in_a_runtime(test: impl FnOnce(&mut Driver)) {
@@ -703,7 +717,7 @@ mod tests {
             driver.on_over(0).unwrap();
             driver.on_order(0, (0..6).map(unit).collect()).unwrap();
             driver.on_order(0, (6..13).map(unit).collect()).unwrap();
-            assert_eq!((told(driver), driver.sessions.left()), (vec![10, 11, 12], UNITS - 13));
+            assert_eq!((told(driver), driver.sessions.progress().left()), (vec![10, 11, 12], UNITS - 13));
             driver.on_order(0, (13..u64::from(UNITS)).map(unit).collect()).unwrap();
             assert_eq!(driver.sessions.current(), 1);
             driver.clerk.finish();
@@ -713,7 +727,39 @@ mod tests {
                 straight.append(creator, &parcel.unwrap().0).unwrap();
             }
             assert_eq!(log, straight.digest(), "the log is that of an order without an accident");
-            assert_eq!(driver.sessions.left(), UNITS - 5, "units that came ahead of their session count now");
+            assert_eq!(
+                driver.sessions.progress().left(),
+                UNITS - 5,
+                "units that came ahead of their session count now"
+            );
+        });
+    }
+
+    /// Many bytes end a session 48 rounds after they were ordered, also one that is ordered ahead of its turn, or again.
+    #[test]
+    fn a_session_ends_by_bytes_whoever_orders_it_when() {
+        let tail = u64::from(4 * OVERLAP_ROUNDS);
+        in_a_runtime(|driver| {
+            driver.config.session_bytes = 300;
+            driver.sessions = Sessions::new(driver.config.length(), (0..4).map(AgentId));
+            // A unit carries 24 bytes or a little more: the thirteenth brings it to 300.
+            let bytes = |n: u64| carried(&unit(n)) as u64;
+            let crossing = (1..).find(|n| (0..*n).map(bytes).sum::<u64>() >= 300).unwrap();
+            assert!(crossing + tail < u64::from(UNITS), "{crossing}");
+            driver.begin(0).unwrap();
+            let first = crossing + tail;
+            // The next session orders more than counts before its turn has come.
+            driver.on_order(1, (first..first + 2 * u64::from(UNITS)).map(unit).collect()).unwrap();
+            let (progress, ahead) = &driver.ahead[&1];
+            assert_eq!((progress.left(), ahead.len() < UNITS as usize), (0, true));
+            let second = first + ahead.len() as u64;
+            driver.on_order(0, (0..first - 1).map(unit).collect()).unwrap();
+            assert_eq!((driver.sessions.current(), driver.sessions.progress().left()), (0, 1));
+            // It dies before its last unit and is ordered again, more than it has.
+            driver.on_over(0).unwrap();
+            driver.on_order(0, (0..first + 50).map(unit).collect()).unwrap();
+            assert_eq!((driver.sessions.current(), driver.sessions.progress().left()), (2, UNITS));
+            assert_eq!(told(driver), (0..second).collect::<Vec<u64>>());
         });
     }
 

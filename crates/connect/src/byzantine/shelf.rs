@@ -459,6 +459,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use futures_util::io::AsyncWriteExt as _;
+    use starling_swarm::byzantine::Length;
     use starling_swarm::id::AgentId;
 
     fn shelf() -> (tempfile::TempDir, Shelf) {
@@ -575,7 +576,7 @@ mod tests {
         let (_folder, shelf) = shelf();
         let mark = |session| Mark {
             checkpoint: Checkpoint { broadcast: [0; 32], session, digest: [session as u8; 32] },
-            sessions: Sessions::new(5, [AgentId(1)]),
+            sessions: Sessions::new(Length { units: 5, bytes: 100, tail: 2 }, [AgentId(1)]),
             certified: None,
         };
         (8..12).for_each(|session| shelf.write_mark(&mark(session)).unwrap());

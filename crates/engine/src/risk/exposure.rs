@@ -407,6 +407,11 @@ impl OpenOrders {
         self.get_mut(place).counted = new;
         (old, new)
     }
+    /// Gives back room beyond the places that orders have or had.
+    pub(super) fn rest(&mut self) {
+        self.places.shrink_to_fit();
+        self.free.shrink_to_fit();
+    }
     /// Adds an order that counts nothing yet; returns what its group counted and counts now.
     pub(super) fn insert(&mut self, mut order: OrderRecord) -> (Claim, Claim) {
         let place = self.free.pop().unwrap_or_else(|| {

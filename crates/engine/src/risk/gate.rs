@@ -291,6 +291,13 @@ struct Assessment {
 }
 
 impl RiskGate {
+    /// Gives back room beyond what is there now.
+    pub(crate) fn shrink(&mut self) {
+        self.state.strategies.shrink_to_fit();
+        self.state.accounts.shrink_to_fit();
+        self.state.orders.rest();
+    }
+
     /// A gate in state [`TradingState::Active`] with nothing open. All faults of the limits come at once.
     pub fn new(
         limits: &RiskLimits,

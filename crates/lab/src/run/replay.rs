@@ -36,6 +36,16 @@ pub enum ReplayError {
         /// Its hash then.
         journaled: String,
     },
+    /// The journal breaks off.
+    #[error(
+        "it ends after record {record}, stamped {ts}, and its run did not: that was killed, or the rest of the file is lost; as far as it goes, the run comes out the same, so do it anew"
+    )]
+    Unfinished {
+        /// The last record.
+        record: u64,
+        /// Its stamp.
+        ts: UnixNanos,
+    },
     /// The run came out differently.
     #[error(
         "the replay differs at record {record} ({kind}, stamped {ts}): another version of Starling wrote this journal, or it was not made by this configuration"
@@ -107,6 +117,11 @@ pub fn replay(
     let comparison = Comparison { before: journal, at: 0, differs_at: None };
     let outcome = run.drive(comparison, Some(journal), progress)?;
     let Outcome { record, counts, run_hash, journal_digest, journal: comparison } = outcome;
+    if !verified.finished && comparison.differs_at.is_none_or(|at| at >= journal.len()) {
+        let last = Reader::new(journal)?.last().transpose()?;
+        let (record, ts) = last.map_or((0, 0), |record| (record.seq, record.ts));
+        return Err(ReplayError::Unfinished { record, ts: UnixNanos::new(ts) });
+    }
     let shorter = (comparison.at < journal.len()).then_some(comparison.at);
     if let Some(at) = comparison.differs_at.or(shorter) {
         return Err(difference(journal, at, &record.sources)?);

@@ -9,13 +9,14 @@ use std::io::Sink;
 use starling_core::{Event, InstrumentId, OrderKind, Qty, Side};
 use starling_engine::{EngineError, World};
 use starling_sim::backtest;
+use starling_sim::recorder::Recorder;
 
 use crate::config::{AgentConfig, Config};
 use crate::run::{Run, RunEngine, RunError, equity_point};
 use crate::tearsheet::EquityPoint;
 
 /// Bytes that an agent's journal, which goes nowhere, may gather: agents are many.
-const JOURNAL_MAX: usize = 1_024;
+const JOURNAL_MAX: usize = 256;
 
 /// An agent's strategies at work.
 #[derive(Debug)]
@@ -32,7 +33,9 @@ impl Brain {
         let mut alone = config.clone();
         alone.strategies = agent.strategies().expect("the configuration is checked");
         alone.swarm = None;
-        let mut engine = Run::of(alone).engine(std::io::sink())?;
+        // Of a run alone no more is asked than its equity.
+        let watch = |recorder: Recorder| Recorder::of_equity(recorder.reporting());
+        let mut engine = Run::of(alone).watched(std::io::sink(), watch)?;
         engine.start()?;
         Ok(Self { engine })
     }
@@ -58,6 +61,11 @@ impl Brain {
     pub fn complete_stamp(&mut self) -> Result<(), EngineError> {
         self.engine.complete_stamp()?;
         self.engine.flush_journal(JOURNAL_MAX)
+    }
+
+    /// Gives back what only a stamp under way needs.
+    pub fn rest(&mut self) {
+        self.engine.rest();
     }
 
     /// The position it holds or is on its way to, in all its accounts.

@@ -159,7 +159,8 @@ impl Charter {
 pub struct Delegate {
     at: usize,
     seat: Seat,
-    board: Board,
+    /// Shared among members of one process while they know the same.
+    board: Arc<Board>,
     node: Node<Consensus>,
     confer: ConferConfig,
     /// What it called votes about at the last stamp.
@@ -180,7 +181,7 @@ impl Delegate {
     pub fn new(now: UnixNanos, charter: &Charter, at: usize) -> Result<Self, SwarmError> {
         let swarm = charter.swarm();
         let seat = Seat::new(&charter.config, swarm, at)?;
-        let board = Board::new(swarm);
+        let board = Arc::new(Board::new(swarm));
         let node = found(now, charter, at, &seat, &board)?;
         Ok(Self {
             at,
@@ -224,7 +225,23 @@ impl Delegate {
 
     /// What all members know of each other, from one of them.
     pub fn inherit(&mut self, board: Board) {
-        self.board = board;
+        self.board = Arc::new(board);
+    }
+
+    /// All members have decided all there was, and nothing is under way: forgets what it would need if a call came late,
+    /// holds once with another member what both know alike, and gives back what messages took. No decision changes.
+    pub fn rest(&mut self, now: UnixNanos, beside: Option<&Self>) {
+        self.seat.rest();
+        let last = self.seat.last();
+        self.node.act(now, |consensus, _, _, _| consensus.forget_before(last));
+        if let Some(other) = beside {
+            if *self.board == *other.board {
+                self.board = Arc::clone(&other.board);
+            }
+            self.node.act(now, |consensus, _, _, _| consensus.share(other.node.component()));
+        }
+        self.node.rest();
+        self.decided.shrink_to_fit();
     }
 
     /// What it called votes about at the last stamp.
@@ -266,7 +283,7 @@ impl Delegate {
         let mut reweighed = false;
         for event in events {
             if let Event::Bar(bar) = event {
-                reweighed |= self.board.on_bar(bar);
+                reweighed |= Arc::make_mut(&mut self.board).on_bar(bar);
                 bars.push(bar.instrument);
             }
         }
@@ -357,7 +374,7 @@ impl Delegate {
                 }
                 node::Event::Component(consensus::Event::Decided(certificate)) => {
                     self.open.remove(&certificate.subject);
-                    self.board.on_decided(&certificate);
+                    Arc::make_mut(&mut self.board).on_decided(&certificate);
                     self.decided.push_back(certificate);
                 }
                 _ => {}

@@ -43,7 +43,18 @@ impl Hall {
         for delegate in &delegates {
             transport.open(delegate.id());
         }
-        Ok(Self { delegates, transport, clock, hop: swarm.hop.nanos.max(1), think: swarm.think.nanos })
+        let mut hall = Self { delegates, transport, clock, hop: swarm.hop.nanos.max(1), think: swarm.think.nanos };
+        hall.rest();
+        Ok(hall)
+    }
+
+    /// Halls may be many: between conferences each holds once what its delegates know alike.
+    fn rest(&mut self) {
+        self.transport.rest();
+        if let Some((first, others)) = self.delegates.split_first_mut() {
+            first.rest(self.clock, None);
+            others.iter_mut().for_each(|delegate| delegate.rest(self.clock, Some(&*first)));
+        }
     }
 
     /// The delegates, in order of the configuration.
@@ -113,6 +124,7 @@ impl Conference for Hall {
             }
             if self.delegates.iter().all(|delegate| !delegate.is_conferring()) {
                 verdicts.sort_by_key(|verdict| (verdict.latency_ns, verdict.certificate.subject));
+                self.rest();
                 return Ok(verdicts);
             }
             // Nothing is on its way, and somebody waits: for the next deadline.

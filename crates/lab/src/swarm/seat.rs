@@ -52,8 +52,8 @@ pub struct Board {
     mode: Mode,
     threshold: u16,
     records: Vec<TrackRecord>,
-    /// By member and instrument: its last vote.
-    standing: Vec<BTreeMap<u32, Option<Side>>>,
+    /// By instrument and member: its last vote, if that was one.
+    standing: BTreeMap<u32, Vec<Option<Action>>>,
     /// The last close, by instrument.
     closes: BTreeMap<u32, Price>,
 }
@@ -70,7 +70,7 @@ impl Board {
         let members: Vec<Member> = config.agents.iter().enumerate().map(member).collect();
         Self {
             records: vec![TrackRecord::default(); members.len()],
-            standing: vec![BTreeMap::new(); members.len()],
+            standing: BTreeMap::new(),
             closes: BTreeMap::new(),
             mode: config.consensus.mode(),
             threshold: config.threshold_bps(),
@@ -96,14 +96,15 @@ impl Board {
     pub fn on_bar(&mut self, bar: &Bar) -> bool {
         let Some(before) = self.closes.insert(bar.instrument.0, bar.close) else { return false };
         let mut changed = false;
-        for (at, standing) in self.standing.iter().enumerate() {
-            let Some(side) = standing.get(&bar.instrument.0) else { continue };
-            let target = match side {
-                Some(Side::Buy) => 10_000,
-                Some(Side::Sell) => -10_000,
-                None => 0,
+        let standing = self.standing.get(&bar.instrument.0);
+        for (at, action) in standing.into_iter().flatten().enumerate() {
+            let Some(action) = action else { continue };
+            let (side, target) = match action {
+                Action::Buy => (Some(Side::Buy), 10_000),
+                Action::Sell => (Some(Side::Sell), -10_000),
+                Action::Hold => (None, 0),
             };
-            self.records[at].judge(*side, target, before, bar.close);
+            self.records[at].judge(side, target, before, bar.close);
             let member = &mut self.members[at];
             let weight = self.records[at].weight();
             changed |= !member.veto && member.weight != weight;
@@ -116,12 +117,13 @@ impl Board {
 
     /// A decision tells how everybody stands.
     pub fn on_decided(&mut self, certificate: &Certificate) {
+        let nobody = || vec![None; self.members.len()];
+        let standing = self.standing.entry(certificate.subject.instrument).or_insert_with(nobody);
         for ballot in &certificate.dossier.ballots {
-            let standing = &mut self.standing[ballot.agent.0 as usize];
-            match ballot.choice {
-                Choice::Act { action, .. } => drop(standing.insert(certificate.subject.instrument, side_of(action))),
-                Choice::Abstain | Choice::Veto => drop(standing.remove(&certificate.subject.instrument)),
-            }
+            standing[ballot.agent.0 as usize] = match ballot.choice {
+                Choice::Act { action, .. } => Some(action),
+                Choice::Abstain | Choice::Veto => None,
+            };
         }
     }
 }
@@ -249,6 +251,15 @@ impl Seat {
         }
         self.opinions.push_back((stamp, now));
         Ok(changed)
+    }
+
+    /// Nobody will ask about stamps before the last any more: forgets what it thought then, and what only a stamp under way
+    /// needs.
+    pub fn rest(&mut self) {
+        let before = self.opinions.len().saturating_sub(1);
+        self.opinions.drain(..before);
+        self.opinions.shrink_to_fit();
+        self.brain.rest();
     }
 
     /// The oldest stamp that it could still vote on.

@@ -1,6 +1,6 @@
 //! `starling backtest CONFIG`: a configuration over its data, to numbers, a journal and a report.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use starling_lab::swarm::SwarmError;
 use starling_lab::tearsheet::RunRecord;
 use starling_sim::backtest::BacktestError;
 
+use super::draft::Draft;
 use super::output;
 use crate::swarm::{self, Service};
 use crate::terminal::{Failure, Progress, put, say};
@@ -131,19 +132,17 @@ impl Job<'_> {
         let mut record = match &journal {
             None => run.execute_with(std::io::sink(), |n, ts| progress.tell(n, ts)).map_err(failed)?.record,
             Some(path) => {
-                // Written beside and renamed at the end: a run that fails leaves an earlier journal as it was.
-                let partial = path.with_extension("partial");
-                let fail = |e: std::io::Error| Failure::run(format!("{}: cannot be written: {e}", path.display()));
-                let file = File::create(&partial).map_err(|e| Failure::usage(fail(e).message))?;
-                let done = run.execute_with(file, |n, ts| progress.tell(n, ts)).map_err(failed).and_then(|outcome| {
-                    outcome.journal.sync_all().and_then(|()| fs::rename(&partial, path)).map_err(fail)?;
-                    Ok(outcome.record)
-                });
-                if done.is_err() {
-                    // The partial journal is of no use to anybody.
-                    let _ = fs::remove_file(&partial);
+                let (draft, file) = Draft::begin(path)?;
+                match run.execute_with(file, |n, ts| progress.tell(n, ts)) {
+                    Ok(outcome) => {
+                        draft.finish(&outcome.journal)?;
+                        outcome.record
+                    }
+                    Err(error) => {
+                        draft.discard();
+                        return Err(failed(error));
+                    }
                 }
-                done?
             }
         };
         drop(progress);

@@ -230,6 +230,46 @@ fn nothing_is_left_of_a_swarm_that_is_killed() {
     assert_eq!(scene.files(), ["out/journal.partial"]);
 }
 
+/// The run of a service is killed: what it wrote is kept to its last whole record, is told, and can be checked; the next
+/// run is not in its way, nor it in that run's.
+#[test]
+fn the_journal_of_a_killed_swarm_is_kept_and_the_next_run_begins_anew() {
+    let scene = Scene::new();
+    let more = ["--provider", "in-process", "--speed", "200/s", "--out", "out", "--state", "state"];
+    let swarm = Background::start(&scene, &of_demo("run", "2013-01-01", &more));
+    let partial = scene.path("out/journal.partial");
+    wait("a group of records", || fs::metadata(&partial).is_ok_and(|file| file.len() > 0).then_some(()));
+    // Two runs never write one journal.
+    let short = of_demo("run", "2001-01-01", &["--provider", "in-process", "--out", "out"]);
+    let second = run(&scene, &short);
+    assert_eq!((second.code, second.stdout.as_str()), (2, ""), "{}", second.stderr);
+    let told = "error: out/journal.partial: another run writes its journal there: wait until it ends, or give another";
+    assert!(second.stderr.contains(told), "{}", second.stderr);
+    kill("-KILL", u64::from(swarm.child.id()));
+    swarm.end();
+    let left = fs::read(&partial).unwrap();
+    let said = run(&scene, &short);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.starts_with("note: the run that wrote out/journal.partial was killed; its "),
+        "{}",
+        said.stderr
+    );
+    let kept = scene.read("out/journal.killed");
+    assert!(left.starts_with(&kept) && kept.len() > 1 << 16, "{} of {}", kept.len(), left.len());
+    assert!(!partial.exists() && scene.path("out/journal").exists());
+    let data = Path::new(&demo()).parent().unwrap().display().to_string();
+    assert_eq!(scene.run(&["replay", "out/journal.killed", "--check-only"]).code, 0);
+    let replayed = scene.run(&["replay", "out/journal.killed", "--data-dir", &data]);
+    assert_eq!(replayed.code, 2, "{}", replayed.stderr);
+    assert!(replayed.stderr.contains("as far as it goes, the run comes out the same"), "{}", replayed.stderr);
+    assert_eq!(scene.run(&["replay", "out/journal", "--data-dir", &data]).code, 0);
+    // Nobody was killed this time.
+    let again = run(&scene, &short);
+    assert!(again.code == 0 && !again.stderr.contains("note:"), "{}", again.stderr);
+    assert_eq!(scene.read("out/journal.killed"), kept);
+}
+
 #[test]
 fn agents_are_divided_among_processes_and_decide_the_same() {
     let scene = Scene::new();

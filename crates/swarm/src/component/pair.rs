@@ -102,6 +102,17 @@ impl<A: Component, B: Component> Component for Pair<A, B> {
         self.act_first(out, events, |first, out, events| first.on_members(now, members, out, events));
         self.act_second(out, events, |second, out, events| second.on_members(now, members, out, events));
     }
+
+    fn on_gone(
+        &mut self,
+        now: UnixNanos,
+        agent: AgentId,
+        out: &mut Outbox<Self::Message>,
+        events: &mut Vec<Self::Event>,
+    ) {
+        self.act_first(out, events, |first, out, events| first.on_gone(now, agent, out, events));
+        self.act_second(out, events, |second, out, events| second.on_gone(now, agent, out, events));
+    }
 }
 
 #[cfg(test)]

@@ -25,14 +25,20 @@ pub(super) struct Shared {
     pub(super) keys: Arc<KeyBook>,
     pub(super) trust: Trust,
     pub(super) timing: Timing,
-    /// Who is said to be alive: a hint whom not to wait for.
-    pub(super) living: BTreeSet<AgentId>,
+    /// Members of the council that are said to be alive, once anybody is: a hint whom not to wait for.
+    pub(super) living: Option<BTreeSet<AgentId>>,
+    /// How many agents the swarm has, which may be many councils.
+    pub(super) swarm: usize,
     /// Who signed two votes in one decision.
     pub(super) proofs: BTreeMap<AgentId, Equivocation>,
     pub(super) counters: Counters,
 }
 
 impl Shared {
+    fn lives(&self, agent: AgentId) -> bool {
+        self.living.as_ref().is_none_or(|living| living.contains(&agent))
+    }
+
     /// Whether a council's messages are believed for their signatures only.
     pub(super) fn checks(&self, council: &Council) -> bool {
         self.trust == Trust::Nobody || council.mode() == Mode::Byzantine
@@ -54,7 +60,7 @@ impl Step<'_> {
 
     /// To all others of the council: along all edges if that is most of the swarm.
     fn tell(&mut self, council: &Council, message: &Message) {
-        if 2 * council.members().len() >= self.shared.living.len() {
+        if 2 * council.members().len() >= self.shared.swarm {
             self.out.send_all(Priority::High, message.clone());
             return;
         }
@@ -272,8 +278,7 @@ impl Debate {
 
     /// Does not wait long for a coordinator that is held for dead.
     pub(super) fn hurry(&mut self, step: &Step<'_>) {
-        let living = &step.shared.living;
-        if !living.is_empty() && !living.contains(&self.coordinator()) {
+        if !step.shared.lives(self.coordinator()) {
             self.due = self.due.min(step.now.saturating_add(step.shared.timing.round));
         }
     }
@@ -587,8 +592,8 @@ impl Debate {
 
     /// Whether waiting for more votes is of no use: all have spoken that can.
     fn has_all_votes(&self, step: &Step<'_>) -> bool {
-        let Shared { living, proofs, .. } = &*step.shared;
-        let lives = |agent: AgentId| living.is_empty() || living.contains(&agent);
+        let proofs = &step.shared.proofs;
+        let lives = |agent: AgentId| step.shared.lives(agent);
         let members = || self.council.members().iter().map(|member| member.agent);
         let quorum_lives = members().filter(|&agent| lives(agent)).count() >= self.council.quorum();
         members().all(|agent| {
@@ -624,8 +629,7 @@ impl Debate {
         if self.checks(step) || self.term > 1 {
             return Vec::new();
         }
-        let living = &step.shared.living;
-        let lives = |agent: &AgentId| *agent != me && (living.is_empty() || living.contains(agent));
+        let lives = |agent: &AgentId| *agent != me && step.shared.lives(*agent);
         let few: Vec<AgentId> = self.votes.keys().copied().filter(lives).take(others).collect();
         if few.len() == others { few } else { Vec::new() }
     }

@@ -863,3 +863,46 @@ proptest! {
         room.finish(subject(1));
     }
 }
+
+/// Members of one process hold certificates and councils once, and drop both with the bars they are about.
+#[test]
+fn what_members_know_alike_is_held_once_and_forgotten_with_its_bars() {
+    let mut room = Room::new(council(Mode::Weighted, 4));
+    for stamp in 1..=6 {
+        let weighted = |agent: u32| Member { weight: 5_000 + stamp as u16, ..Member::new(AgentId(agent)) };
+        room.council = Council::new(Mode::Weighted, (0..4).map(weighted)).unwrap();
+        for member in &mut room.members {
+            member.adopt(UnixNanos::new(stamp), room.council.clone()).unwrap();
+        }
+        (0..4).for_each(|agent| room.vote(agent, subject(stamp), act(Buy)));
+        room.finish(subject(stamp));
+    }
+    room.events.clear();
+    let apart = room.members[1].decision(subject(3)).map(Arc::clone).unwrap();
+    let [first, others @ ..] = room.members.as_mut_slice() else { unreachable!("four") };
+    others.iter_mut().for_each(|other| other.share(first));
+    for stamp in 1..=6 {
+        let (held, council) = (first.decision(subject(stamp)).unwrap(), first.council(subject(stamp)).unwrap());
+        for other in &*others {
+            assert!(Arc::ptr_eq(held, other.decision(subject(stamp)).unwrap()));
+            assert!(Arc::ptr_eq(council, other.council(subject(stamp)).unwrap()));
+        }
+        assert_eq!(Arc::strong_count(held), 4);
+    }
+    assert_eq!(*apart, **first.decision(subject(3)).unwrap());
+    assert_eq!(Arc::strong_count(&apart), 1, "its own copy is given back");
+    // Who knows another thing keeps it.
+    let mut other = Room::new(council(Mode::Weighted, 4));
+    (0..4).for_each(|agent| other.vote(agent, subject(3), act(Sell)));
+    other.finish(subject(3));
+    let own = Arc::clone(other.members[0].decision(subject(3)).unwrap());
+    other.members[0].share(first);
+    assert!(Arc::ptr_eq(&own, other.members[0].decision(subject(3)).unwrap()));
+
+    first.forget_before(UnixNanos::new(4));
+    assert_eq!(first.councils.keys().map(|since| since.get()).collect::<Vec<_>>(), [4, 5, 6]);
+    assert!(first.council(subject(3)).is_none() && first.decision(subject(3)).is_none());
+    first.forget_before(UnixNanos::new(9));
+    assert_eq!(first.councils.len(), 1, "what holds for bars to come stays");
+    assert!(first.council(subject(9)).is_some());
+}

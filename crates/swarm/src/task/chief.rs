@@ -125,7 +125,7 @@ impl Chief {
     /// An operation has been applied, or found no room.
     pub(super) fn left_log(&mut self, op: &Op) {
         match op {
-            Op::Open => {}
+            Op::Open | Op::Keepers(_) => {}
             Op::Admit { by, batch, .. } => {
                 self.batches.remove(&(*by, *batch));
             }

@@ -1,12 +1,16 @@
 //! The coordinator's log, copied to the keepers: the Raft algorithm (Ongaro and Ousterhout 2014; terms, elections, log
-//! matching, commitment of the own term only), over a fixed set of keepers.
+//! matching, commitment of the own term only), with keepers that change one at a time (Ongaro's dissertation, 4.1 to 4.3).
 //!
 //! Invariant: two keepers that applied the entry with index i applied the same entry; asserted where a log would have to
-//! be cut below its commit index. Progress needs a majority of all keepers, living or not.
+//! be cut below its commit index. Progress needs a majority of the keepers of the time, living or not.
 //!
-//! A keeper that died never comes back under its number, so nothing is written to a disk. Who the keepers are never
-//! changes: newcomers work, they do not keep. Election timeouts are spread by a hash of agent and term instead of chance.
-//! Keepers may die, be slow and be cut off; they are trusted not to lie.
+//! Who keeps stands in the log, and counts from the moment it is in one's log, committed or not. A leader changes it by
+//! one agent, once the change before is committed and so is an entry of its own term: so majorities of two sets that
+//! are in use at once share a keeper. Only who is gone for good is taken out, whom nobody hears any more; so nobody stands
+//! for election who does not know that it keeps no more, and without it a majority of the others is no smaller.
+//!
+//! A keeper that died never comes back under its number, so nothing is written to a disk. Election timeouts are spread by
+//! a hash of agent and term instead of chance. Keepers may die, be slow and be cut off; they are trusted not to lie.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -31,9 +35,21 @@ const PARTS_MAX: u32 = 1 << 14;
 const TABLE_PAUSE: u32 = 16;
 
 /// What can stand in the log.
-pub(super) trait Weigh {
+pub(super) trait Entry {
     /// About how many bytes it takes.
     fn weight(&self) -> usize;
+
+    /// Who keeps from here on, if this changes it.
+    fn keepers(&self) -> Option<&Keepers>;
+}
+
+/// Who keeps the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Keepers {
+    /// How often it was changed.
+    pub version: u64,
+    /// Them, in order.
+    pub agents: Vec<AgentId>,
 }
 
 /// A place in the log.
@@ -114,8 +130,9 @@ enum Role {
 #[derive(Debug)]
 pub(super) struct Replica<Op> {
     me: AgentId,
-    keepers: Vec<AgentId>,
-    living: BTreeSet<AgentId>,
+    /// From which index on, and who: the latest that is committed and those after it. Never empty.
+    keepers: Vec<(u64, Keepers)>,
+    members: BTreeSet<AgentId>,
     heartbeat: u64,
     election: u64,
     term: u64,
@@ -145,12 +162,21 @@ const fn spread(agent: AgentId, term: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-impl<Op: Clone + Weigh> Replica<Op> {
+impl Keepers {
+    /// Those that begin.
+    pub(super) fn first(agents: &[AgentId]) -> Self {
+        let mut agents = agents.to_vec();
+        agents.sort_unstable();
+        Self { version: 0, agents }
+    }
+}
+
+impl<Op: Clone + Entry> Replica<Op> {
     pub(super) fn new(now: UnixNanos, me: AgentId, keepers: &[AgentId], heartbeat: u64, election: u64) -> Self {
         let mut new = Self {
             me,
-            keepers: keepers.to_vec(),
-            living: keepers.iter().copied().collect(),
+            members: keepers.iter().copied().collect(),
+            keepers: vec![(0, Keepers::first(keepers))],
             heartbeat: heartbeat.max(1),
             election: election.max(1),
             term: 0,
@@ -176,8 +202,27 @@ impl<Op: Clone + Weigh> Replica<Op> {
         new
     }
 
+    /// Who keeps, as far as this log goes.
+    pub(super) fn keepers(&self) -> &Keepers {
+        &self.keepers.last().expect("somebody keeps").1
+    }
+
+    pub(super) fn keeps(&self, agent: AgentId) -> bool {
+        self.keepers().agents.binary_search(&agent).is_ok()
+    }
+
     pub(super) fn is_keeper(&self) -> bool {
-        self.keepers.contains(&self.me)
+        self.keeps(self.me)
+    }
+
+    /// True if the keepers may be changed: it leads, and a majority of both sets knows who keeps now.
+    pub(super) fn may_change(&self) -> bool {
+        self.is_leading() && self.keepers.last().is_some_and(|(index, _)| *index <= self.commit)
+    }
+
+    /// A table has replaced what the log said before, who keeps too.
+    pub(super) fn adopt(&mut self, keepers: Keepers) {
+        self.keepers = vec![(self.base.index, keepers)];
     }
 
     pub(super) const fn term(&self) -> u64 {
@@ -266,7 +311,20 @@ impl<Op: Clone + Weigh> Replica<Op> {
 
     fn push(&mut self, term: u64, op: Op) {
         self.bytes += op.weight();
+        let keepers = op.keepers().cloned();
         self.entries.push_back((term, op));
+        let Some(keepers) = keepers else { return };
+        let committed = self.keepers.iter().rposition(|(index, _)| *index <= self.commit).unwrap_or(0);
+        self.keepers.drain(..committed);
+        let last = self.last().index;
+        if let Role::Leader(followers) = &mut self.role {
+            let fresh = Follower { next: last + 1, matched: 0, waiting: false, pause: 0 };
+            followers.retain(|agent, _| keepers.agents.contains(agent));
+            for &agent in &keepers.agents {
+                followers.entry(agent).or_insert(fresh);
+            }
+        }
+        self.keepers.push((last, keepers));
     }
 
     fn last(&self) -> Place {
@@ -287,7 +345,7 @@ impl<Op: Clone + Weigh> Replica<Op> {
     }
 
     fn majority(&self) -> usize {
-        self.keepers.len() / 2 + 1
+        self.keepers().agents.len() / 2 + 1
     }
 
     fn step_down(&mut self, now: UnixNanos, term: u64) {
@@ -305,11 +363,11 @@ impl<Op: Clone + Weigh> Replica<Op> {
 
     /// Who of the keepers lives. An election follows the leader's death soon.
     pub(super) fn on_members(&mut self, now: UnixNanos, members: &[AgentId]) {
-        self.living = self.keepers.iter().copied().filter(|keeper| members.binary_search(keeper).is_ok()).collect();
+        self.members = members.iter().copied().collect();
         if self.is_keeper()
             && let Some(leader) = self.leader
             && leader != self.me
-            && !self.living.contains(&leader)
+            && !self.members.contains(&leader)
         {
             self.leader = None;
             self.due = self.due.min(now.saturating_add(spread(self.me, self.term) % self.election));
@@ -317,7 +375,11 @@ impl<Op: Clone + Weigh> Replica<Op> {
     }
 
     pub(super) fn on_time(&mut self, now: UnixNanos) {
-        if now < self.due || !self.is_keeper() {
+        if !self.is_keeper() {
+            // It votes, and is told; it does not stand.
+            self.due = UnixNanos::MAX;
+        }
+        if now < self.due {
             return;
         }
         if matches!(self.role, Role::Leader(_)) {
@@ -345,16 +407,17 @@ impl<Op: Clone + Weigh> Replica<Op> {
     }
 
     fn others(&self) -> Vec<AgentId> {
-        self.living.iter().copied().filter(|&keeper| keeper != self.me).collect()
+        let lives = |keeper: &AgentId| *keeper != self.me && self.members.contains(keeper);
+        self.keepers().agents.iter().copied().filter(lives).collect()
     }
 
     fn count_votes(&mut self, now: UnixNanos) {
         let Role::Candidate(votes) = &self.role else { return };
-        if votes.len() < self.majority() {
+        if votes.iter().filter(|voter| self.keeps(**voter)).count() < self.majority() {
             return;
         }
         let follower = Follower { next: self.last().index + 1, matched: 0, waiting: false, pause: 0 };
-        self.role = Role::Leader(self.keepers.iter().map(|&keeper| (keeper, follower)).collect());
+        self.role = Role::Leader(self.keepers().agents.iter().map(|&keeper| (keeper, follower)).collect());
         self.leader = Some(self.me);
         self.due = now;
     }
@@ -429,7 +492,7 @@ impl<Op: Clone + Weigh> Replica<Op> {
     }
 
     pub(super) fn on_say(&mut self, now: UnixNanos, from: AgentId, say: Say<Op>) {
-        if !self.is_keeper() || !self.keepers.contains(&from) || from == self.me {
+        if from == self.me {
             return;
         }
         let (Say::Append { term, .. }
@@ -511,6 +574,7 @@ impl<Op: Clone + Weigh> Replica<Op> {
                     assert!(index > self.commit, "a leader contradicts what a majority has");
                     let kept = (index - self.base.index - 1) as usize;
                     self.bytes -= self.entries.drain(kept..).map(|(_, op)| op.weight()).sum::<usize>();
+                    self.keepers.retain(|(since, _)| *since < index);
                 }
                 None => {}
             }
@@ -543,13 +607,16 @@ impl<Op: Clone + Weigh> Replica<Op> {
         self.base = at;
         self.commit = at.index;
         self.applied = at.index;
+        // The table says who keeps now.
+        self.keepers.truncate(1);
         Some(at.index)
     }
 
     fn appended(&mut self, from: AgentId, matched: Result<u64, u64>) {
         let last = self.last().index;
         let Role::Leader(followers) = &mut self.role else { return };
-        let follower = followers.get_mut(&from).expect("every keeper is a follower");
+        // Who keeps no more may still answer.
+        let Some(follower) = followers.get_mut(&from) else { return };
         follower.waiting = false;
         match matched {
             Ok(index) => {
@@ -560,7 +627,7 @@ impl<Op: Clone + Weigh> Replica<Op> {
         }
         // Who needs the whole table waits for it, at the pace of heartbeats.
         let (next, base) = (follower.next, self.base.index);
-        if next > base && next <= last && self.living.contains(&from) {
+        if next > base && next <= last && self.members.contains(&from) {
             self.append(from);
         }
         self.advance();

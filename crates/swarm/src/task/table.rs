@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use starling_core::UnixNanos;
 
-use super::replica::Weigh;
+use super::replica::{Entry, Keepers};
 use super::{Cause, Outcome, Refusal, Task, TaskKey, cycle};
 use crate::id::AgentId;
 
@@ -82,15 +82,22 @@ pub enum Op {
     },
     /// The task's deadline is past.
     Expire(TaskKey),
+    /// Others keep the table from here on.
+    Keepers(Keepers),
 }
 
-impl Weigh for Op {
+impl Entry for Op {
+    fn keepers(&self) -> Option<&Keepers> {
+        if let Self::Keepers(keepers) = self { Some(keepers) } else { None }
+    }
+
     fn weight(&self) -> usize {
         match self {
             Self::Admit { tasks, .. } => 32 + tasks.iter().map(Task::weight).sum::<usize>(),
             Self::Award { bids, .. } => 32 + 8 * bids.len(),
             Self::Settle { result: Ok(bytes), .. } => 48 + bytes.len(),
             Self::Settle { result: Err(why), .. } => 48 + why.len(),
+            Self::Keepers(keepers) => 32 + 4 * keepers.agents.len(),
             _ => 32,
         }
     }
@@ -207,6 +214,8 @@ pub struct Table {
     finished_bytes: usize,
     /// Tasks ever finished, forgotten ones included.
     count: u64,
+    /// Who keeps it; nobody, as long as those do that the settings name.
+    keepers: Keepers,
     #[serde(skip)]
     ready: BTreeSet<(UnixNanos, TaskKey)>,
     #[serde(skip)]
@@ -233,6 +242,12 @@ pub fn best_bid(key: TaskKey, bids: &[(AgentId, Option<u16>)]) -> Option<AgentId
 }
 
 impl Table {
+    /// Who keeps it, if that was ever changed.
+    #[must_use]
+    pub fn keepers(&self) -> Option<&Keepers> {
+        (self.keepers.version > 0).then_some(&self.keepers)
+    }
+
     /// An open task.
     #[must_use]
     pub fn open(&self, key: TaskKey) -> Option<&Open> {
@@ -371,6 +386,7 @@ impl Table {
     pub fn apply(&mut self, op: Op, effects: &mut Vec<Effect>) {
         match op {
             Op::Open => {}
+            Op::Keepers(keepers) => self.keepers = keepers,
             Op::Admit { by, batch, tasks, open_max } => {
                 let answer = match self.admit(by, tasks, open_max, effects) {
                     Ok(()) => Effect::Admitted { by, batch },

@@ -201,6 +201,62 @@ fn storm(seed: u64, shape: Shape) {
     judge(&world, &labour, &keepers, &submitted);
 }
 
+/// All keepers that began die one after the other, the coordinator every other time, on links at their worst, while tasks
+/// come in; each is replaced once it is gone for good.
+fn attrition(seed: u64, shape: Shape) {
+    let mut plan = Plan::quiet(seed, shape);
+    plan.members = 9 + (seed % 6) as u32;
+    let first: Vec<AgentId> = (0..[3, 4, 5][(seed % 3) as usize]).map(AgentId).collect();
+    let mut world = {
+        let first = first.clone();
+        World::new(plan, move |agent, _| {
+            Tasks::new(UnixNanos::new(1_000_000_000_000_000_000), agent, settings(seed, agent, &first))
+        })
+    };
+    let (mut prng, mut labour) = (Prng::new(seed ^ 0xa771), Labour::new(seed));
+    let mut submitted: Vec<(AgentId, Vec<Task>)> = Vec::new();
+    let chief =
+        |world: &World<Tasks>| world.living().into_iter().find(|&agent| world.component(agent).is_coordinator());
+    let mut left = first.clone();
+    for number in 0..=first.len() as u64 {
+        assert!(labour.run(&mut world, 30 * SECOND, |world| chief(world).is_some()), "nobody coordinates");
+        let living = world.living();
+        // Who submits hears of the ends only if it lives.
+        let by = *living.last().expect("some live");
+        let tasks = batch(&mut prng, number, &[]);
+        let copy = tasks.clone();
+        world.act(by, |share, now, out, events| share.submit(now, copy, out, events)).expect("alive").expect("room");
+        submitted.push((by, tasks));
+        let patience = prng.between(1, 300) * MILLISECOND;
+        labour.run(&mut world, patience, |_| false);
+        if left.is_empty() {
+            break;
+        }
+        let leads = chief(&world).and_then(|agent| left.iter().position(|one| *one == agent));
+        let at = leads.filter(|_| prng.percent(50)).unwrap_or_else(|| prng.below(left.len() as u64) as usize);
+        let dead = left.swap_remove(at);
+        world.inflict(Fault::Crash(dead));
+        let replaced = labour.run(&mut world, 90 * SECOND, |world| {
+            let keepers = chief(world).map_or(&[][..], |agent| world.component(agent).keepers());
+            keepers.len() == first.len() && !keepers.contains(&dead)
+        });
+        assert!(replaced, "{dead} is not replaced: {:?}", chief(&world).map(|a| world.component(a).keepers().to_vec()));
+    }
+    world.calm();
+    assert!(world.settle(30 * SECOND).is_some(), "views never agree");
+    let done = labour.run(&mut world, 60 * SECOND, |world| {
+        let Some(chief) = chief(world) else { return false };
+        let table = world.component(chief).table().encode();
+        world.component(chief).table().open_count() == 0
+            && world.living().iter().all(|&agent| world.component(agent).outstanding() == 0)
+            && world.component(chief).keepers().iter().all(|&agent| world.component(agent).table().encode() == table)
+    });
+    assert!(done, "tasks stay open, or keepers differ");
+    let keepers = world.component(chief(&world).expect("just asked")).keepers().to_vec();
+    assert!(keepers.len() == first.len() && keepers.iter().all(|keeper| !first.contains(keeper)), "{keepers:?}");
+    judge(&world, &labour, &keepers, &submitted);
+}
+
 fn judge(world: &World<Tasks>, labour: &Labour, keepers: &[AgentId], submitted: &[(AgentId, Vec<Task>)]) {
     let mut recorded: BTreeMap<TaskKey, &Outcome> = BTreeMap::new();
     let mut by_keeper: BTreeMap<AgentId, Vec<TaskKey>> = BTreeMap::new();
@@ -260,6 +316,11 @@ fn judge(world: &World<Tasks>, labour: &Labour, keepers: &[AgentId], submitted: 
             assert_eq!(once.len(), tasks.len(), "{by} did not hear of all of its tasks");
         }
     }
+}
+
+#[test]
+fn keepers_die_one_after_another() {
+    sweep("keepers_die_one_after_another", seeds(200), |seed| attrition(seed, Shape::ALL[(seed % 4) as usize]));
 }
 
 #[test]

@@ -196,6 +196,10 @@ impl<C: Component> Component for Lips<C> {
         self.members = members.to_vec();
         self.speak(out, |inner, out| inner.on_members(now, members, out, events));
     }
+
+    fn on_gone(&mut self, now: UnixNanos, agent: AgentId, out: &mut Outbox<C::Message>, events: &mut Vec<C::Event>) {
+        self.speak(out, |inner, out| inner.on_gone(now, agent, out, events));
+    }
 }
 
 struct Agent<C: Component> {

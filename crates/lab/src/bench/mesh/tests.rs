@@ -262,3 +262,28 @@ fn a_vote_that_is_another_missing_forged_or_late_is_in_consensus() {
     // At most 500 a second, and 1,000 are required.
     assert!(found.samples.max <= 500.0 && found.pass == Some(false), "{:?}", found.samples);
 }
+
+/// Of the heap, per agent, when all confer about every bar: 100,000 of them fit into 2 GB. What one council holds is told
+/// apart from what all share (configuration, keys).
+#[test]
+fn an_agent_that_confers_about_every_bar_takes_less_than_20_kb() {
+    let held = |halls: usize| {
+        let confer = || {
+            let mut councils = council::Councils::new(true).map_err(|error| BenchError::Agents(error.to_string()))?;
+            for _ in 0..halls {
+                councils.open().map_err(|error| BenchError::Agents(error.to_string()))?;
+            }
+            let mut decided = 0;
+            for _ in 0..100 {
+                decided += councils.confer().map_err(|error| BenchError::Agents(error.to_string()))?;
+            }
+            // Until there are averages, they abstain.
+            assert!(decided >= 75 * halls, "{decided}: a decision of each council about every bar");
+            Ok(councils)
+        };
+        crate::bench::memory::counted(confer).unwrap().1.bytes_current
+    };
+    let each = (held(3) - held(1)) as f64 / (2 * council::MEMBERS) as f64;
+    eprintln!("{each:.0} bytes each");
+    assert!(each > 1_000.0 && each < 20_000.0, "{each} bytes each");
+}
