@@ -8,7 +8,7 @@
 # Without sanitizers: the code is safe Rust, and overflow checks and debug assertions (-a) are what finds its faults.
 # LOGS/summary.tsv gets a line a turn: target, exit status, executions, seconds, new units, peak resident megabytes; what
 # it holds from before counts. A target that finds something leaves its input in LOGS/found and is not run again.
-# A run may take two minutes by the clock: on a busy machine this lowest of priorities may get no turn for long.
+# At NICE (default 19, the lowest priority, which may get no turn for long on a busy machine: a run may take two minutes).
 set -uo pipefail
 cd "$(dirname "$0")"
 runs=${RUNS:-10000000}
@@ -34,7 +34,7 @@ length() {
 turn() {
   local target=$1 left=$2 log=$logs/$1.log from=$SECONDS status
   mkdir -p "corpus/$target"
-  nice -n 19 "$bin/$target" "corpus/$target" "seeds/$target" -runs="$left" -max_total_time="$slice" \
+  nice -n "${NICE:-19}" "$bin/$target" "corpus/$target" "seeds/$target" -runs="$left" -max_total_time="$slice" \
     -max_len="$(length "$target")" -rss_limit_mb=2048 -timeout=120 -print_final_stats=1 \
     -artifact_prefix="$logs/found/$target-" >"$log" 2>&1
   status=$?

@@ -238,15 +238,38 @@ def random_golden(seed, stream, count):
     return {"seed": seed, "stream": stream, "first": out[:8], "last": out[-1], "count": count}
 
 
-def exact_bootstrap_median(samples, level):
-    """Ends of the percentile bootstrap of the median of an odd number of samples, from binomial tails."""
+def bootstrap_medians(samples):
+    """The medians that a resample can have, in order, and the probability of one at most that: exact, from binomial tails."""
     x = np.sort(samples)
-    n = len(x)
-    middle = n // 2 + 1
-    # P(median* <= x_(k)): at least `middle` of n draws fall among the k smallest.
-    below = np.array([stats.binom.sf(middle - 1, n, k / n) for k in range(1, n + 1)])
+    n, half = len(x), len(x) // 2
+    k = np.arange(1, n + 1)
+    if n % 2:
+        # At least `half + 1` of n draws fall among the k smallest.
+        return x, stats.binom.sf(half, n, k / n)
+    # Of an even number, the middle two are the i-th and the j-th, i < j: half of the draws are at most the i-th, and one of
+    # them it, the others at least the j-th, and one of them it. What is left of the lower one's tail is i = j.
+    lower = (k / n) ** half - ((k - 1) / n) ** half
+    upper = ((n + 1 - k) / n) ** half - ((n - k) / n) ** half
+    share = np.triu(special.binom(n, half) * np.outer(lower, upper), 1)
+    share[np.diag_indices(n)] = np.diff(stats.binom.sf(half - 1, n, k / n), prepend=0.0) - share.sum(axis=1)
+    at, share = np.add.outer(x, x)[np.triu_indices(n)] / 2, share[np.triu_indices(n)]
+    order = np.argsort(at)
+    return at[order], np.cumsum(share[order])
+
+
+def bootstrap_bounds(samples, level=0.95, draws=2000):
+    """Between what the ends of a percentile bootstrap of the median lie: three standard deviations of so many draws."""
+    at, below = bootstrap_medians(samples)
     tail = (1 - level) / 2
-    return [x[np.searchsorted(below, tail)], x[np.searchsorted(below, 1 - tail)]]
+    error = 3 * np.sqrt(tail * (1 - tail) / draws)
+    quantile = lambda share: at[np.searchsorted(below, share)]
+    bounds = {"low": [quantile(tail - error), quantile(tail + error)],
+              "high": [quantile(1 - tail - error), quantile(1 - tail + error)]}
+    if len(samples) < 1000:
+        found = stats.bootstrap((samples,), np.median, n_resamples=draws, method="percentile", rng=7).confidence_interval
+        assert bounds["low"][0] <= found.low <= bounds["low"][1], f"scipy: {found}, {bounds}"
+        assert bounds["high"][0] <= found.high <= bounds["high"][1], f"scipy: {found}, {bounds}"
+    return bounds
 
 
 def pettitt(values):
@@ -288,7 +311,12 @@ def timing_golden(seed):
 
     samples = np.round(rng.lognormal(3, 0.4, 41), 6)
     return {
-        "bootstrap": {"samples": samples, "exact": exact_bootstrap_median(samples, 0.95)},
+        "bootstrap": {
+            "odd": {"samples": samples, **bootstrap_bounds(samples)},
+            "even": {"samples": samples[:40], **bootstrap_bounds(samples[:40])},
+            # The samples are 0, 1, 2 and on.
+            "many": {"n": 100_001, **bootstrap_bounds(np.arange(100_001.0))},
+        },
         "outliers": {
             "noisy": outliers(np.concatenate([flat, [900.0, 3.0]])),
             "half_equal": outliers(np.array([5.0] * 8 + [14.0, 5.5])),

@@ -10,7 +10,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -21,7 +21,7 @@ use starling_connect::ingest::{Ingest, IngestLimits, Subscription};
 use starling_connect::lane::{Channel, Item, LaneLimits, LaneReader};
 use starling_connect::metrics::{Counter, Metrics};
 use starling_connect::session::{Retry, Session};
-use starling_connect::socket::{Endpoint, Trust, keep};
+use starling_connect::socket::{Endpoint, Trust, busy_poll, keep};
 use starling_connect::watch::SkewRule;
 use starling_core::{InstrumentId, Price};
 use tokio::net::TcpListener;
@@ -79,7 +79,6 @@ fn serve(total: u64, paced: bool, sent: Sent) -> u16 {
             use futures_util::{SinkExt, StreamExt};
             socket.next().await.unwrap().unwrap();
             socket.send(Message::text(r#"{"result":null,"id":1}"#)).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(200)).await;
             let start = Instant::now();
             let mut id = 0;
             for stamp in sent.stamps.iter() {
@@ -102,15 +101,24 @@ fn serve(total: u64, paced: bool, sent: Sent) -> u16 {
     receiver.recv().unwrap()
 }
 
-struct Client {
+/// Before it connects: who subscribes now hears all.
+struct Ready {
     door: Door,
+    ingest: Ingest,
+    port: u16,
+}
+
+struct Client {
     metrics: Arc<Metrics>,
     stop: watch::Sender<bool>,
     thread: std::thread::JoinHandle<()>,
 }
 
-fn client(port: u16) -> Client {
-    let dialect = Dialect::named("binance-spot").unwrap();
+fn dialect() -> &'static Dialect {
+    Dialect::named("binance-spot").unwrap()
+}
+
+fn ready(port: u16) -> Ready {
     let of = Subscription {
         symbol: "BTCUSDT".into(),
         instrument: InstrumentId(0),
@@ -118,20 +126,34 @@ fn client(port: u16) -> Client {
         digits: None,
         channels: vec![Channel::Trade],
     };
-    let metrics = Arc::new(Metrics::new("speed"));
     let limits = IngestLimits { skew: SkewRule::Ignore, ..IngestLimits::default() };
-    let (mut ingest, door) = Ingest::new(dialect, vec![of], limits, Arc::clone(&metrics), clock::now()).unwrap();
-    let (stop, stopped) = watch::channel(false);
-    let thread = std::thread::spawn(move || {
-        let endpoint = Endpoint {
-            stream: format!("ws://127.0.0.1:{port}/stream"),
-            rest: format!("http://127.0.0.1:{port}"),
-            trust: Trust::default(),
-        };
-        let mut session = Session::new(dialect, &ingest.topics(), Retry::default(), 1);
-        runtime().block_on(keep(&endpoint, &mut session, &mut ingest, None, stopped)).unwrap();
-    });
-    Client { door, metrics, stop, thread }
+    let metrics = Arc::new(Metrics::new("speed"));
+    let (ingest, door) = Ingest::new(dialect(), vec![of], limits, metrics, clock::now()).unwrap();
+    Ready { door, ingest, port }
+}
+
+impl Ready {
+    /// Its thread sleeps until something comes, or spins.
+    fn start(self, spins: bool) -> Client {
+        let Self { mut ingest, port, .. } = self;
+        let metrics = Arc::clone(ingest.metrics());
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::spawn(move || {
+            let endpoint = Endpoint {
+                stream: format!("ws://127.0.0.1:{port}/stream"),
+                rest: format!("http://127.0.0.1:{port}"),
+                trust: Trust::default(),
+            };
+            let mut session = Session::new(dialect(), &ingest.topics(), Retry::default(), 1);
+            runtime().block_on(async {
+                if spins {
+                    tokio::spawn(busy_poll());
+                }
+                keep(&endpoint, &mut session, &mut ingest, None, stopped).await.unwrap();
+            });
+        });
+        Client { metrics, stop, thread }
+    }
 }
 
 /// Nanoseconds from the kernel's receipt of a group: until each item's receive stamp, and until the subscriber has it.
@@ -169,14 +191,15 @@ fn us(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     histogram.value_at_quantile(quantile) as f64 / 1_000.0
 }
 
-fn run(name: &str, total: u64, group: u64, slow: usize) {
+fn run(name: &str, total: u64, group: u64, slow: usize, spins: bool) {
     let sent = Sent::new(total, group);
     let port = serve(total, true, sent.clone());
-    let client = client(port);
+    let ready = ready(port);
     // The ring is larger than usual, so that a machine with few cores shows its delays here instead of as gaps.
-    let lane = client.door.subscribe(LaneLimits { ring_max: 1 << 18, ..LaneLimits::default() }).unwrap();
+    let lane = ready.door.subscribe(LaneLimits { ring_max: 1 << 18, ..LaneLimits::default() }).unwrap();
     // Subscribers that never read: the worst kind of slow.
-    let idle: Vec<LaneReader> = (0..slow).map(|_| client.door.subscribe(LaneLimits::default()).unwrap()).collect();
+    let idle: Vec<LaneReader> = (0..slow).map(|_| ready.door.subscribe(LaneLimits::default()).unwrap()).collect();
+    let client = ready.start(spins);
     let (whole, reader, got) = measure(lane, total, &sent);
     let late = lateness(&sent);
     println!(
@@ -200,8 +223,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn burst(total: u64) {
     let sent = Sent::new(total, 100);
     let port = serve(total, false, sent.clone());
-    let client = client(port);
-    let mut lane = client.door.subscribe(LaneLimits::default()).unwrap();
+    let ready = ready(port);
+    let mut lane = ready.door.subscribe(LaneLimits::default()).unwrap();
+    let client = ready.start(false);
     let start = Instant::now();
     let subscriber = std::thread::spawn(move || {
         let (mut got, mut last, mut ordered) = (0u64, 0, true);
@@ -235,38 +259,26 @@ fn burst(total: u64) {
 
 /// Without the socket: what the ingest alone takes in, decode to lane.
 fn ingest_only(total: u64) {
-    let dialect = Dialect::named("binance-spot").unwrap();
-    let of = Subscription {
-        symbol: "BTCUSDT".into(),
-        instrument: InstrumentId(0),
-        tick: Price::parse(b"0.01").unwrap(),
-        digits: None,
-        channels: vec![Channel::Trade],
-    };
-    let limits = IngestLimits { skew: SkewRule::Ignore, ..IngestLimits::default() };
-    let metrics = Arc::new(Metrics::new("burst"));
-    let (mut ingest, door) = Ingest::new(dialect, vec![of], limits, metrics, clock::now()).unwrap();
+    let Ready { mut ingest, door, .. } = ready(0);
     let mut lane = door.subscribe(LaneLimits::default()).unwrap();
     ingest.tick(clock::now());
     let frames: Vec<String> = (1..=total).map(frame).collect();
-    let done = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&done);
+    let start = Instant::now();
     let subscriber = std::thread::spawn(move || {
         let mut got = 0u64;
-        while !flag.load(Ordering::Relaxed) {
+        while got + lane.stats().overflowed.load(Ordering::Relaxed) < total && start.elapsed() < PATIENCE {
             got += u64::from(matches!(lane.pop(), Some(Item::Trade(_))));
-        }
-        while let Some(item) = lane.pop() {
-            got += u64::from(matches!(item, Item::Trade(_)));
         }
         (got, lane.stats().overflowed.load(Ordering::Relaxed))
     });
-    let start = Instant::now();
     for frame in &frames {
         ingest.frame(frame.as_bytes(), clock::now());
     }
     let took = start.elapsed();
-    done.store(true, Ordering::Relaxed);
+    // What is held follows as room is made.
+    while !subscriber.is_finished() {
+        ingest.flush(clock::now());
+    }
     let (got, overflowed) = subscriber.join().unwrap();
     println!(
         "ingest alone: {:.0} ns a frame, {:.2} million a second; {got} delivered, {overflowed} found no room",
@@ -281,9 +293,9 @@ fn memory() {
     let before = resident();
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let client = client(serve(TRADES, false, Sent::new(TRADES, 100)));
-        let lane = client.door.subscribe(LaneLimits::default()).unwrap();
-        clients.push((client, lane));
+        let ready = ready(serve(TRADES, false, Sent::new(TRADES, 100)));
+        let lane = ready.door.subscribe(LaneLimits::default()).unwrap();
+        clients.push((ready.start(false), lane));
     }
     // Each has taken in all that its server sends: the confirmation and the trades.
     let arrived = |client: &Client| client.metrics.get(Counter::Frames) > TRADES;
@@ -308,8 +320,9 @@ fn main() {
     memory();
     for group in [10, 100] {
         for _ in 0..3 {
-            run("one subscriber", seconds * PER_SECOND, group, 0);
-            run("and a slow one", seconds * PER_SECOND, group, 1);
+            run("one subscriber", seconds * PER_SECOND, group, 0, false);
+            run("and a slow one", seconds * PER_SECOND, group, 1, false);
+            run("a spinning line", seconds * PER_SECOND, group, 0, true);
         }
     }
     ingest_only(1_000_000);

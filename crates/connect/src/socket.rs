@@ -5,6 +5,7 @@
 //! connected to again, and no switch allows it; frames and messages have a largest size. It decides nothing:
 //! [`Session`] does.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,6 +203,14 @@ struct Answer {
     body: Result<Bytes, RestError>,
 }
 
+/// Keeps the thread of a runtime from sleeping, spawned beside [`keep`] on a runtime of one thread: the socket is asked
+/// again and again instead of waited for. Costs a core for each such thread, and saves the time to wake it.
+pub async fn busy_poll() -> Infallible {
+    loop {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Keeps a connection until `stop` says true (or its sender is dropped). The first error is the last.
 pub async fn keep(
     endpoint: &Endpoint,
@@ -219,6 +228,8 @@ pub async fn keep(
     let (mut actions, mut fetches, mut renewals) = (Vec::new(), Vec::new(), Vec::new());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Whoever subscribed before the line was opened misses nothing, even if frames come before the first tick.
+    ingest.tick(clock::now());
     loop {
         session.poll(clock::now(), &mut actions);
         for action in std::mem::take(&mut actions) {
@@ -292,43 +303,12 @@ pub async fn keep(
         }
         let mut ended = false;
         tokio::select! {
+            // Frames last: a line that never falls silent must not hold up a stop, a newcomer or the look at the time.
             biased;
-            message = next(&mut socket) => {
-                let mut message = Some(message);
-                for _ in 0..FRAMES_PER_TURN {
-                    let Some(arrived) = message.take() else { break };
-                    if let Some(why) = take(arrived, session, ingest, &mut tap) {
-                        socket = None;
-                        lost(session, ingest, &mut tap, &why);
-                        break;
-                    }
-                    // What has arrived already is read before anything else is looked at.
-                    message = futures_util::FutureExt::now_or_never(next(&mut socket));
-                }
-                if let Some(arrived) = message
-                    && let Some(why) = take(arrived, session, ingest, &mut tap)
-                {
-                    socket = None;
-                    lost(session, ingest, &mut tap, &why);
-                }
-                ingest.flush(clock::now());
-            }
-            Some(answer) = answers.recv() => {
-                let now = clock::now();
-                match &answer.body {
-                    Ok(body) => {
-                        if let Some(tap) = &mut tap {
-                            tap.answered(&answer.url, body, now);
-                        }
-                        ingest.answer(answer.purpose, Some(body), now);
-                    }
-                    Err(error) => {
-                        if let RestError::Limited { retry_after_s, .. } = error {
-                            rest_after = now.saturating_add(retry_after_s.saturating_mul(SECOND));
-                        }
-                        ingest.answer(answer.purpose, None, now);
-                    }
-                }
+            stopped = stop.wait_for(|stop| *stop) => {
+                // A dropped sender can say nothing any more, so it says stop.
+                drop(stopped);
+                ended = true;
             }
             _ = ticks.tick() => {
                 let now = clock::now();
@@ -350,10 +330,42 @@ pub async fn keep(
                     }
                 }
             }
-            stopped = stop.wait_for(|stop| *stop) => {
-                // A dropped sender can say nothing any more, so it says stop.
-                drop(stopped);
-                ended = true;
+            Some(answer) = answers.recv() => {
+                let now = clock::now();
+                match &answer.body {
+                    Ok(body) => {
+                        if let Some(tap) = &mut tap {
+                            tap.answered(&answer.url, body, now);
+                        }
+                        ingest.answer(answer.purpose, Some(body), now);
+                    }
+                    Err(error) => {
+                        if let RestError::Limited { retry_after_s, .. } = error {
+                            rest_after = now.saturating_add(retry_after_s.saturating_mul(SECOND));
+                        }
+                        ingest.answer(answer.purpose, None, now);
+                    }
+                }
+            }
+            message = next(&mut socket) => {
+                let mut message = Some(message);
+                for _ in 0..FRAMES_PER_TURN {
+                    let Some(arrived) = message.take() else { break };
+                    if let Some(why) = take(arrived, session, ingest, &mut tap) {
+                        socket = None;
+                        lost(session, ingest, &mut tap, &why);
+                        break;
+                    }
+                    // What has arrived already is read before anything else is looked at.
+                    message = futures_util::FutureExt::now_or_never(next(&mut socket));
+                }
+                if let Some(arrived) = message
+                    && let Some(why) = take(arrived, session, ingest, &mut tap)
+                {
+                    socket = None;
+                    lost(session, ingest, &mut tap, &why);
+                }
+                ingest.flush(clock::now());
             }
         }
         if ended {

@@ -156,12 +156,53 @@ fn named<'a>(benchmark: &'a Benchmark, name: &str) -> &'a Case {
 
 const NAP: Duration = Duration::from_millis(300);
 
-/// A provider whose swarms do not end.
-struct Leaky(Threads);
+/// A provider that has no room.
+struct Shut;
 
-struct Left(Option<Box<dyn Quarters>>);
+impl Provider for Shut {
+    fn name(&self) -> &'static str {
+        "in-process"
+    }
+    fn shares_memory(&self) -> bool {
+        true
+    }
+    fn open(&mut self, _: u32, _: Shape, _: usize) -> Result<Box<dyn Quarters>, BenchError> {
+        Err(BenchError::Input("there is no room".to_owned()))
+    }
+    fn remains(&mut self) -> Result<Remains, BenchError> {
+        Ok(Remains::default())
+    }
+}
 
-impl Provider for Leaky {
+/// Under another name it would be new in every history, and what it was before would be gone.
+#[test]
+fn a_benchmark_that_fails_keeps_its_name() {
+    let plan = plan();
+    for definition in &DEFINITIONS {
+        let failed = run(definition.number, &mut Shut, &plan);
+        fails(&failed, "carried out");
+        let parameters = failed.name.strip_prefix(definition.name).and_then(|rest| rest.strip_prefix(": "));
+        assert!(parameters.is_some_and(|parameters| !parameters.is_empty()), "{}", failed.name);
+    }
+    let done = run(1, &mut Threads::default(), &plan);
+    assert_eq!((run(1, &mut Shut, &plan).key(), done.samples.n > 0), (done.key(), true));
+}
+
+/// What a provider that passes everything else on does not do.
+#[derive(Clone, Copy, PartialEq)]
+enum Lapse {
+    /// It ends no swarm, and starts nobody at the place 19.
+    End,
+    /// It kills nobody.
+    Kill,
+}
+
+/// A provider with a lapse.
+struct Lax(Threads, Lapse);
+
+struct Left(Option<Box<dyn Quarters>>, Lapse);
+
+impl Provider for Lax {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -169,20 +210,19 @@ impl Provider for Leaky {
         true
     }
     fn open(&mut self, seats: u32, shape: Shape, spares: usize) -> Result<Box<dyn Quarters>, BenchError> {
-        Ok(Box::new(Left(Some(self.0.open(seats, shape, spares)?))))
+        Ok(Box::new(Left(Some(self.0.open(seats, shape, spares)?), self.1)))
     }
     fn remains(&mut self) -> Result<Remains, BenchError> {
         self.0.remains()
     }
 }
 
-/// Passes everything on but the end; and starts nobody at the place 19.
 impl Quarters for Left {
     fn warm(&mut self, at_most: Duration) -> Result<(), BenchError> {
         self.0.as_mut().unwrap().warm(at_most)
     }
     fn start(&mut self, role: &Role) -> Result<(), BenchError> {
-        if role.own.at == 19 { Ok(()) } else { self.0.as_mut().unwrap().start(role) }
+        if self.1 == Lapse::End && role.own.at == 19 { Ok(()) } else { self.0.as_mut().unwrap().start(role) }
     }
     fn say(&mut self, at: u32, order: &Order) -> Result<(), BenchError> {
         self.0.as_mut().unwrap().say(at, order)
@@ -191,7 +231,7 @@ impl Quarters for Left {
         self.0.as_mut().unwrap().hear(at_most)
     }
     fn kill(&mut self, at: u32) -> Result<(), BenchError> {
-        self.0.as_mut().unwrap().kill(at)
+        if self.1 == Lapse::Kill { Ok(()) } else { self.0.as_mut().unwrap().kill(at) }
     }
     fn usage(&mut self) -> Result<Vec<Usage>, BenchError> {
         self.0.as_mut().unwrap().usage()
@@ -200,7 +240,10 @@ impl Quarters for Left {
         self.0.as_mut().unwrap().traffic()
     }
     fn destroy(mut self: Box<Self>) -> Result<(), BenchError> {
-        std::mem::forget(self.0.take());
+        match self.1 {
+            Lapse::End => std::mem::forget(self.0.take()),
+            Lapse::Kill => self.0.take().unwrap().destroy()?,
+        }
         Ok(())
     }
 }
@@ -208,7 +251,7 @@ impl Quarters for Left {
 #[test]
 fn threads_left_behind_fail_1() {
     let plan = Plan { patience: Duration::from_secs(2), ..plan() };
-    let found = run(1, &mut Leaky(Threads::default()), &plan);
+    let found = run(1, &mut Lax(Threads::default(), Lapse::End), &plan);
     fails(&found, "nothing is left");
     let left = found.checks.iter().find(|check| !check.holds).unwrap();
     assert!(left.found.contains("thread "), "{left:?}");
@@ -253,7 +296,7 @@ fn an_execution_that_takes_longer_among_ten_is_in_4() {
 #[test]
 fn one_agent_fewer_fails_5() {
     let plan = Plan { patience: Duration::from_secs(5), ..plan() };
-    let found = run(5, &mut Leaky(Threads::default()), &plan);
+    let found = run(5, &mut Lax(Threads::default(), Lapse::End), &plan);
     fails(&found, "carried out");
     assert_eq!((found.measured, found.samples.n), (None, 0));
 }
@@ -293,6 +336,15 @@ fn a_task_done_twice_fails_8() {
     let found = run(8, &mut Fault { answer: Arc::new(twice), ..Fault::at(0) }.provider(), &plan());
     fails(&found, "exactly once where nobody died");
     assert!(!wrong(&found).contains(&"every task ended exactly once"), "the table counts one end each");
+}
+
+#[test]
+fn a_death_that_costs_nobody_its_work_fails_8() {
+    const CLAIM: &str = "who died was in the midst of a task";
+    fails(&run(8, &mut Lax(Threads::default(), Lapse::Kill), &plan()), CLAIM);
+    let found = run(8, &mut Threads::default(), &plan());
+    let check = found.checks.iter().find(|check| check.claim.contains(CLAIM)).unwrap();
+    assert!(check.holds, "{check:?}");
 }
 
 #[test]

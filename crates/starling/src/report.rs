@@ -1,7 +1,8 @@
 //! The reports of a finished run and of benchmarks: one self-contained HTML page, or Markdown with SVG charts.
 //!
-//! Invariant: both show the same [`document::Document`], composed from records alone; the page loads nothing from anywhere, and no text of the record can become markup. Deliberately not here: writing files (the command does)
-//! and computing statistics (the run did).
+//! Invariant: both show the same [`document::Document`], composed from records alone; the page loads nothing from anywhere,
+//! and no text of the record can become markup. Deliberately not here: writing files (the command does) and computing
+//! statistics (the run did).
 
 mod bench;
 mod chart;
@@ -19,6 +20,7 @@ use starling_lab::bench::BenchRecord;
 use starling_lab::tearsheet::RunRecord;
 
 pub(crate) use bench::Past;
+pub(crate) use markdown::charts;
 
 /// The report as one HTML page.
 pub(crate) fn html(run: &RunRecord) -> String {

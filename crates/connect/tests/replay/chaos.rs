@@ -17,7 +17,7 @@ use starling_connect::metrics::{Counter, Metrics};
 use starling_connect::session::{Retry, Session};
 use starling_connect::socket::{Endpoint, SocketError, Trust, keep};
 use starling_connect::venue::faults::Fault;
-use starling_connect::venue::server::Pace;
+use starling_connect::venue::server::{Pace, ServeOptions};
 use starling_connect::watch::SkewRule;
 use starling_core::fixed::{Price, Qty};
 use starling_core::{InstrumentId, Quote};
@@ -27,6 +27,14 @@ use tokio::sync::watch;
 use super::truth::Truth;
 use super::{PATIENCE, Running, await_that, open, options, runtime, spot, turn};
 
+/// Our client before it connects: who subscribes now hears all.
+pub(crate) struct Ready {
+    pub(crate) door: Door,
+    dialect: &'static Dialect,
+    endpoint: Endpoint,
+    ingest: Ingest,
+}
+
 /// Our client on a thread of its own.
 pub(crate) struct Client {
     pub(crate) door: Door,
@@ -35,8 +43,8 @@ pub(crate) struct Client {
     thread: std::thread::JoinHandle<(Result<(), SocketError>, Vec<String>)>,
 }
 
-impl Client {
-    pub(crate) fn start(port: u16, skew: SkewRule) -> Self {
+impl Ready {
+    pub(crate) fn spot(port: u16, skew: SkewRule) -> Self {
         let endpoint = Endpoint {
             stream: format!("ws://127.0.0.1:{port}/stream"),
             rest: format!("http://127.0.0.1:{port}"),
@@ -57,13 +65,19 @@ impl Client {
             digits: None,
             channels: vec![Channel::Trade, Channel::Quote, Channel::Book],
         };
-        Self::keep(Dialect::named(venue).unwrap(), vec![of], endpoint, skew)
+        Self::with(Dialect::named(venue).unwrap(), vec![of], endpoint, skew)
     }
 
-    pub(crate) fn keep(dialect: &'static Dialect, of: Vec<Subscription>, endpoint: Endpoint, skew: SkewRule) -> Self {
-        let metrics = Arc::new(Metrics::new("chaos"));
+    pub(crate) fn with(dialect: &'static Dialect, of: Vec<Subscription>, endpoint: Endpoint, skew: SkewRule) -> Self {
         let limits = IngestLimits { skew, snapshot_every_ns: 200_000_000, ..IngestLimits::default() };
-        let (mut ingest, door) = Ingest::new(dialect, of, limits, Arc::clone(&metrics), clock::now()).unwrap();
+        let metrics = Arc::new(Metrics::new("chaos"));
+        let (ingest, door) = Ingest::new(dialect, of, limits, metrics, clock::now()).unwrap();
+        Self { door, dialect, endpoint, ingest }
+    }
+
+    pub(crate) fn start(self) -> Client {
+        let Self { door, dialect, endpoint, mut ingest } = self;
+        let metrics = Arc::clone(ingest.metrics());
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {
             // The day is shorter than the recorded one; so are the waits.
@@ -73,9 +87,11 @@ impl Client {
             let reasons = ingest.quarantine().entries().map(|r| format!("{:?}", r.reason)).collect();
             (ended, reasons)
         });
-        Self { door, metrics, stop, thread }
+        Client { door, metrics, stop, thread }
     }
+}
 
+impl Client {
     /// Waits until the line has told nothing of the market for so long: a venue's signs of life do not count.
     pub(crate) fn until_quiet_for(&self, time: Duration) {
         let told = || {
@@ -193,11 +209,12 @@ fn nothing_is_lost_that_must_not_be() {
     let faults =
         "drop=0.002,duplicate=0.002,reorder=0.002,garbage=0.001,stall=0.0003,disconnect=0.00012,stall_ms=100,calm=4000";
     let running = Running::start("binance-spot", Arc::clone(&tape), options(pace, faults, 20_240_808));
-    let client = Client::start(running.port(), SkewRule::Ignore);
+    let ready = Ready::spot(running.port(), SkewRule::Ignore);
     let done = Arc::new(AtomicBool::new(false));
-    let quick = read(client.door.subscribe(LaneLimits::default()).unwrap(), Arc::clone(&done), Duration::ZERO);
+    let quick = read(ready.door.subscribe(LaneLimits::default()).unwrap(), Arc::clone(&done), Duration::ZERO);
     let small = LaneLimits { ring_max: 64, hold_max: 64, ..LaneLimits::default() };
-    let slow = client.door.subscribe(small).unwrap();
+    let slow = ready.door.subscribe(small).unwrap();
+    let client = ready.start();
     let slow_stats = Arc::clone(slow.stats());
     let slow = read(slow, Arc::clone(&done), Duration::from_millis(4));
 
@@ -286,11 +303,12 @@ fn without_faults_every_frame_arrives() {
     let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
     let truth = Truth::of(&tape);
     let running = Running::start("binance-spot", Arc::clone(&tape), options(Pace::Max, "", 0));
-    let client = Client::start(running.port(), SkewRule::Ignore);
+    let ready = Ready::spot(running.port(), SkewRule::Ignore);
     let done = Arc::new(AtomicBool::new(false));
     // A lane that holds all of it: nothing is conflated.
     let limits = LaneLimits { ring_max: 100_000, ..LaneLimits::default() };
-    let reader = read(client.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
+    let reader = read(ready.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
+    let client = ready.start();
     await_that("all trades and quotes have come", || {
         [Counter::Trades, Counter::Quotes].map(|counter| client.metrics.get(counter)) == [9_757, 28_040]
     });
@@ -307,4 +325,19 @@ fn without_faults_every_frame_arrives() {
     assert_eq!(quarantined, Vec::<String>::new());
     // At this pace more may come before the first snapshot does than is kept for it; once joined, nothing is missed.
     assert_eq!(metrics.get(Counter::BookSnapshots), 1);
+}
+
+#[test]
+fn a_flood_holds_up_neither_a_newcomer_nor_a_stop() {
+    let Some(files) = spot() else { return };
+    let _turn = turn();
+    let tape = Arc::new(open("binance-spot", &files[..1]).unwrap());
+    let without_end = ServeOptions { repeat: true, ..options(Pace::Max, "", 0) };
+    let running = Running::start("binance-spot", tape, without_end);
+    let client = Ready::spot(running.port(), SkewRule::Ignore).start();
+    await_that("the flood has begun", || client.metrics.get(Counter::Frames) > 10_000);
+    let mut late = client.door.subscribe(LaneLimits::default()).unwrap();
+    await_that("the newcomer hears of it", || late.pop().is_some());
+    assert!(!running.server.progress().borrow().finished);
+    client.stop().0.unwrap();
 }

@@ -11,7 +11,7 @@ use starling_connect::venue::server::Pace;
 use starling_connect::watch::SkewRule;
 use starling_core::fixed::Qty;
 
-use super::chaos::{Client, best, read};
+use super::chaos::{Ready, best, read};
 use super::truth::Truth;
 use super::{Running, await_that, open, options, recordings, turn};
 
@@ -27,11 +27,12 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
         rest: format!("http://127.0.0.1:{}", running.port()),
         trust: Trust::default(),
     };
-    let client = Client::of(venue, symbol, endpoint, SkewRule::Ignore);
+    let ready = Ready::of(venue, symbol, endpoint, SkewRule::Ignore);
     let done = Arc::new(AtomicBool::new(false));
     // A lane that holds all of it: nothing is conflated.
     let limits = LaneLimits { ring_max: 150_000, ..LaneLimits::default() };
-    let reader = read(client.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
+    let reader = read(ready.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
+    let client = ready.start();
     // Trades without a quantity are no trades: the venue's marks of its insurance fund.
     let expected: Vec<_> =
         truth.trades.iter().filter(|(_, (_, size))| *size > Qty::ZERO).map(|(id, (p, q))| (*id, *p, *q)).collect();

@@ -16,7 +16,7 @@ use starling_connect::watch::SkewRule;
 use starling_core::fixed::{Price, Qty};
 use starling_market::wire::Coverage;
 
-use super::chaos::{Client, best};
+use super::chaos::{Ready, best};
 use super::truth::Truth;
 use super::{Running, open, options, runtime, spot, turn};
 
@@ -31,12 +31,14 @@ fn the_second_line_takes_over_and_nothing_is_doubled_or_lost() {
     let stalls = "stall=0.00012,stall_ms=1500,calm=6000";
     let first = Running::start("binance-spot", Arc::clone(&tape), options(pace, stalls, 5));
     let second = Running::start("binance-spot", Arc::clone(&tape), options(pace, "", 0));
-    let clients = [first.port(), second.port()].map(|port| Client::start(port, SkewRule::Ignore));
+    let ready = [first.port(), second.port()].map(|port| Ready::spot(port, SkewRule::Ignore));
 
     let metrics = Arc::new(Metrics::new("group"));
     let limits = FailoverLimits { stale_ns: 400_000_000, settle_ns: 600_000_000 };
-    let doors = clients.iter().map(|client| client.door.clone()).collect();
+    let doors = ready.iter().map(|ready| ready.door.clone()).collect();
     let (mut group, door) = Group::new(doors, true, limits, Arc::clone(&metrics), clock::now()).unwrap();
+    let mut reader = door.subscribe(LaneLimits { ring_max: 20_000, ..LaneLimits::default() }).unwrap();
+    let clients = ready.map(Ready::start);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let overseer = std::thread::spawn(move || {
         let mut told = Vec::new();
@@ -44,7 +46,6 @@ fn the_second_line_takes_over_and_nothing_is_doubled_or_lost() {
         told
     });
 
-    let mut reader = door.subscribe(LaneLimits { ring_max: 20_000, ..LaneLimits::default() }).unwrap();
     let (mut trades, mut switches, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     let (mut book, mut book_id, mut synced) = ([BTreeMap::<Price, Qty>::new(), BTreeMap::new()], 0, false);
     let finished = || first.server.progress().borrow().finished && second.server.progress().borrow().finished;

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::chaos::Client;
+use super::chaos::Ready;
 use super::{Running, await_that, open, options, runtime, spot};
 
 fn ask(running: &Running, path: &str) -> Result<Value, RestError> {
@@ -97,13 +97,13 @@ fn a_certificate_that_does_not_hold_ends_the_connection_for_good() {
         trust,
     };
     // The loop ends by itself: no stop is sent before it has.
-    let client = Client::to(endpoint(Trust::default()), SkewRule::Ignore);
+    let client = Ready::to(endpoint(Trust::default()), SkewRule::Ignore).start();
     await_that("the line has ended", || client.has_ended());
     assert!(matches!(client.stop().0, Err(SocketError::Certificate { .. })));
     let rest = runtime().block_on(get(&format!("https://localhost:{port}"), "/", &Trust::default()));
     assert!(matches!(rest, Err(RestError::Io { .. })), "{rest:?}");
     // The same server is believed once its certificate was added.
-    let client = Client::to(endpoint(Trust::with_roots(&[certificate]).unwrap()), SkewRule::Ignore);
+    let client = Ready::to(endpoint(Trust::with_roots(&[certificate]).unwrap()), SkewRule::Ignore).start();
     await_that("the line stands", || client.metrics.get(Counter::Connects) == 1);
     client.stop().0.unwrap();
 }

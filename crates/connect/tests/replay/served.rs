@@ -22,7 +22,7 @@ use starling_core::{Price, Qty, Side, UnixNanos};
 use starling_market::book::{Chain, Rules};
 use starling_market::wire::{Batch, Connection, Coverage, Feed, Update};
 
-use super::chaos::Client;
+use super::chaos::Ready;
 use super::venues::{Line, OKX, kraken_digits, of, received, with};
 use super::{Running, await_that, open, options, recordings, turn};
 
@@ -183,13 +183,13 @@ impl Case {
         (told(std::iter::from_fn(|| line.lane.pop())), refused)
     }
 
-    fn client(&self, running: &Running) -> Client {
+    fn client(&self, running: &Running) -> Ready {
         let endpoint = Endpoint {
             stream: format!("ws://127.0.0.1:{}{}", running.port(), self.dialect.stream_path),
             rest: format!("http://127.0.0.1:{}", running.port()),
             trust: Trust::default(),
         };
-        Client::keep(self.dialect, self.of.clone(), endpoint, SkewRule::Ignore)
+        Ready::with(self.dialect, self.of.clone(), endpoint, SkewRule::Ignore)
     }
 
     fn serve(&self, tape: &Arc<Tape>, faults: &str) -> Running {
@@ -202,9 +202,10 @@ impl Case {
         let _turn = turn();
         let tape = self.tape();
         let running = self.serve(&tape, "");
-        let client = self.client(&running);
+        let ready = self.client(&running);
         let limits = LaneLimits { ring_max: 50_000, ..LaneLimits::default() };
-        let mut lane = client.door.subscribe(limits).unwrap();
+        let mut lane = ready.door.subscribe(limits).unwrap();
+        let client = ready.start();
         await_that("the tape has ended", || running.server.progress().borrow().finished);
         let (expected, disbelieved) = self.expected();
         let count = |kind: fn(&Told) -> bool| expected.values().flatten().filter(|told| kind(told)).count();
@@ -236,8 +237,9 @@ impl Case {
         assert_eq!([Counter::Connects, Counter::Quarantined].map(|counter| metrics.get(counter)), [1, refused]);
         // A late one: the books as they stand, each in one message.
         let books = self.of.len() as u64;
-        let late = self.client(&running);
-        let mut lane = late.door.subscribe(LaneLimits::default()).unwrap();
+        let ready = self.client(&running);
+        let mut lane = ready.door.subscribe(LaneLimits::default()).unwrap();
+        let late = ready.start();
         await_that("the books are told", || late.metrics.get(Counter::BookSnapshots) >= books);
         let mut known = BTreeMap::new();
         await_that("the books have come through", || {
@@ -265,8 +267,9 @@ impl Case {
         let _turn = turn();
         let tape = self.tape();
         let running = self.serve(&tape, faults);
-        let client = self.client(&running);
-        let mut lane = client.door.subscribe(LaneLimits { ring_max: 50_000, ..LaneLimits::default() }).unwrap();
+        let ready = self.client(&running);
+        let mut lane = ready.door.subscribe(LaneLimits { ring_max: 50_000, ..LaneLimits::default() }).unwrap();
+        let client = ready.start();
         await_that("the tape has ended", || running.server.progress().borrow().finished);
         // A line that broke is back within a second.
         client.until_quiet_for(Duration::from_secs(3));
@@ -332,6 +335,12 @@ fn coinbase_is_served() {
 }
 
 #[test]
+fn coinbase_books_go_on_after_a_break() {
+    let Some(folder) = recordings() else { return };
+    coinbase(&folder).survives("disconnect=0.001,calm=50");
+}
+
+#[test]
 fn bitfinex_is_served() {
     let Some(folder) = recordings() else { return };
     // The first messages tell 210 past trades; four lie too far from the one before to be believed.
@@ -348,6 +357,12 @@ fn bitfinex_books_go_on_after_a_break() {
 fn hyperliquid_is_served() {
     let Some(folder) = recordings() else { return };
     hyperliquid(&folder).plays([64, 0, 46], 0);
+}
+
+#[test]
+fn hyperliquid_books_go_on_after_a_break() {
+    let Some(folder) = recordings() else { return };
+    hyperliquid(&folder).survives("disconnect=0.3,calm=5");
 }
 
 #[test]

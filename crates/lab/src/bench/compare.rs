@@ -249,6 +249,7 @@ mod tests {
             benchmarks: vec![benchmark],
             missing: vec![],
             machine: String::new(),
+            cores: Some(2),
             load: None,
             commit: String::new(),
             date: String::new(),

@@ -116,6 +116,7 @@ mod tests {
             benchmarks: values.iter().zip(1..).map(|(value, number)| benchmark(number, *value)).collect(),
             missing: vec![],
             machine: "m".into(),
+            cores: Some(2),
             load: None,
             commit: String::new(),
             date: format!("2026-11-{day:02} 12:00 UTC"),

@@ -260,6 +260,9 @@ pub struct BenchRecord {
     pub missing: Vec<Missing>,
     /// Cores, processor, memory, in the caller's words.
     pub machine: String,
+    /// Cores of the machine that the measurement could use; absent of records that were made before there was the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
     /// Load of the machine before and after, if the caller knows it.
     pub load: Option<[f64; 2]>,
     /// The source revision, in the caller's words.

@@ -46,17 +46,14 @@ use stage::Stage;
 struct Draft {
     /// In the definition's unit.
     samples: Vec<f64>,
-    /// What was done, where tiers differ: appended to the name.
-    parameters: String,
     cases: Vec<Case>,
     series: Vec<Series>,
     costs: Vec<Cost>,
 }
 
 impl Draft {
-    fn of(samples: Vec<f64>, parameters: impl Into<String>) -> Self {
-        let parameters = parameters.into();
-        Self { samples, parameters, cases: Vec::new(), series: Vec::new(), costs: Vec::new() }
+    fn of(samples: Vec<f64>) -> Self {
+        Self { samples, cases: Vec::new(), series: Vec::new(), costs: Vec::new() }
     }
 }
 
@@ -121,7 +118,7 @@ pub fn measure(definition: &Definition, provider: &mut dyn Provider, plan: &Plan
         18 => cost::scale(&mut stage),
         number => Err(BenchError::Input(format!("there is no benchmark {number}"))),
     };
-    let (provider, mut checks) = (stage.provider().to_owned(), stage.audit.checks);
+    let (provider, mut checks, parameters) = (stage.provider().to_owned(), stage.audit.checks, stage.parameters);
     let drafted = match drafted {
         Err(BenchError::Interrupted) => return Err(BenchError::Interrupted),
         Ok(draft) => Distribution::of(&draft.samples).map(|samples| (draft, samples)).ok_or(unmeasured("its samples")),
@@ -134,9 +131,9 @@ pub fn measure(definition: &Definition, provider: &mut dyn Provider, plan: &Plan
             found: error.to_string(),
             holds: false,
         });
-        (Draft::of(Vec::new(), ""), nothing())
+        (Draft::of(Vec::new()), nothing())
     });
-    let name = match draft.parameters.as_str() {
+    let name = match parameters.as_str() {
         "" => definition.name.to_owned(),
         parameters => format!("{}: {parameters}", definition.name),
     };

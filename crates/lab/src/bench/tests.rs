@@ -85,6 +85,7 @@ fn record() -> BenchRecord {
         benchmarks: vec![Benchmark::measure(&workload, Tier::Fast).unwrap()],
         missing: missing(),
         machine: "a machine".into(),
+        cores: Some(2),
         load: Some([1.0, 2.0]),
         commit: "abc".into(),
         date: "today".into(),

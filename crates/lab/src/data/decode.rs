@@ -218,7 +218,7 @@ pub(super) struct Decoder {
     day: Option<i64>,
     last: UnixNanos,
     last_key: Option<u64>,
-    // The stamp of the row above, handed on or not.
+    // The stamp of the last row that took the careful path, handed on or not; plain ones after it are no earlier.
     above: UnixNanos,
     sides: [Option<(Price, Qty)>; 2],
     pub(super) counts: Counts,
@@ -387,8 +387,8 @@ impl Decoder {
             return None;
         }
         let ts = cells.instant(plan.place(Field::Ts)?, &self.clock, plan.unit)?;
-        // Later than the row above: neither out of order nor its duplicate.
-        if ts <= self.last || ts < self.from || ts >= self.to {
+        // Later than the last row that was handed on, and not before the one above: neither out of order nor a duplicate.
+        if ts <= self.last || ts < self.above || ts < self.from || ts >= self.to {
             return None;
         }
         let price = |field| Some(Price::from_units(cells.quick(plan.place(field)?, &self.price).filter(|p| *p > 0)?));

@@ -105,6 +105,18 @@ fn a_row_out_of_order() {
     assert!(events.is_sorted_by_key(Event::ts), "an accepted row is handed over when the one above it was");
 }
 
+/// Found by the fuzzer: a sound row took the quick path past the stamp of a dropped one.
+#[test]
+fn a_row_before_one_that_is_dropped_is_out_of_order_too() {
+    let folder = bars("2024-01-01 00:02,1,0.5,1,1,1\n2024-01-01 00:01,1,1,1,1,1\n2024-01-01 00:03,1,1,1,1,1\n");
+    for hours in ["", "hours = [\"00:00\", \"24:00\"]"] {
+        let table = format!("{BARS} on_ohlc = \"drop\"\n {hours}");
+        assert!(folder.fault(&table).contains("bars.csv:3: stamped"), "{}", folder.fault(&table));
+        let (events, sources) = folder.read(&format!("{table}\n on_unsorted = \"drop\"")).unwrap();
+        assert_eq!((events.len(), sources[0].counts.dropped.unsorted), (1, 1));
+    }
+}
+
 #[test]
 fn a_bar_that_stands_twice() {
     let folder = bars("2024-01-01 00:01,1,1,1,1,1\n2024-01-01 00:01,1,1,1,1,1\n");

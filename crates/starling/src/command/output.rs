@@ -1,7 +1,7 @@
 //! What a run leaves: the JSON object of DESIGN's contract, the report files, the summary in the terminal.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -53,18 +53,34 @@ pub(crate) fn bench_pages(record: &BenchRecord, past: &Past, out: &Path) -> Resu
 }
 
 /// A page, its Markdown beside it, and the charts of that in a folder.
+///
+/// The Markdown never names a chart that is not there: charts come before it, and those that only the report before it named
+/// go after it. Nothing else in the folder is touched.
 fn written(
     page: &Path,
     html: &str,
     (text, charts): (String, Vec<(String, String)>),
     folder: &str,
 ) -> Result<PathBuf, Failure> {
-    let beside = page.with_file_name(folder);
+    let (sheet, beside) = (page.with_extension("md"), page.with_file_name(folder));
     self::folder(&beside)?;
-    write_whole(page, html.as_bytes())?;
-    write_whole(&page.with_extension("md"), text.as_bytes())?;
-    for (name, svg) in charts {
+    // What cannot be read names nothing; writing over it tells what is wrong with it.
+    let earlier = fs::read_to_string(&sheet).unwrap_or_default();
+    for (name, svg) in &charts {
         write_whole(&beside.join(name), svg.as_bytes())?;
+    }
+    write_whole(page, html.as_bytes())?;
+    write_whole(&sheet, text.as_bytes())?;
+    let is_stale = |name: &&str| !charts.iter().any(|(kept, _)| kept == name);
+    for name in report::charts(&earlier, folder).filter(is_stale) {
+        let stale = beside.join(name);
+        match fs::remove_file(&stale) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let shown = stale.display();
+                return Err(Failure::run(format!("{shown}: a chart of an earlier report cannot be removed: {error}")));
+            }
+            _ => {}
+        }
     }
     Ok(page.to_owned())
 }
@@ -244,7 +260,31 @@ pub(crate) fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::*;
+
+    /// What a report of these charts leaves in a folder.
+    fn leaves(folder: &Path, charts: &[&str]) -> Vec<String> {
+        let text: String = charts.iter().map(|name| format!("![{name}](<bench-charts/{name}>)\n\n")).collect();
+        let charts = charts.iter().map(|name| ((*name).to_owned(), format!("<svg>{name}</svg>"))).collect();
+        written(&folder.join("bench.html"), "<html>", (text, charts), "bench-charts").unwrap();
+        let entries = fs::read_dir(folder.join("bench-charts")).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn a_report_takes_the_charts_away_that_only_the_one_before_it_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(leaves(folder.path(), &["limits.svg", "course-0.svg"]), ["course-0.svg", "limits.svg"]);
+        fs::write(folder.path().join("bench-charts/mine.svg"), "somebody's own").unwrap();
+        fs::write(folder.path().join("bench-charts/notes.txt"), "somebody's own").unwrap();
+        let left = leaves(folder.path(), &["limits.svg", "course-1.svg"]);
+        assert_eq!(left, ["course-1.svg", "limits.svg", "mine.svg", "notes.txt"]);
+        // One that is gone already is no fault.
+        fs::remove_file(folder.path().join("bench-charts/course-1.svg")).unwrap();
+        assert_eq!(leaves(folder.path(), &["limits.svg"]), ["limits.svg", "mine.svg", "notes.txt"]);
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

@@ -100,14 +100,16 @@ impl<'a> Matter<'a> {
         self.record.benchmarks.iter().filter(|b| b.fails()).collect()
     }
 
-    /// What a benchmark is called among all.
+    /// What a benchmark is called among all: where it has a number, without its parameters, which tables tell. A chart cuts
+    /// long names, and would cut the provider off.
     fn called(&self, b: &Benchmark) -> String {
+        let name = b.name.split_once(": ").map_or(b.name.as_str(), |(name, _)| name);
         match (&b.id, &b.provider) {
             (Id::Path(path), _) => path.clone(),
             (Id::Number(number), Some(provider)) if self.providers.len() > 1 => {
-                format!("#{number} {} ({provider})", b.name)
+                format!("#{number} {name} ({provider})")
             }
-            (Id::Number(number), _) => format!("#{number} {}", b.name),
+            (Id::Number(number), _) => format!("#{number} {name}"),
         }
     }
 
@@ -123,13 +125,16 @@ impl<'a> Matter<'a> {
         let mut option = |name: &str, value: &str| {
             command += &format!(" --{name} {}", shell_word(value));
         };
-        if let Some(provider) = &b.provider {
+        if let (Subject::Swarm, Some(provider)) = (self.record.subject, &b.provider) {
             option("provider", provider);
         }
-        match (&b.category, &b.id) {
-            (Some(category), _) => option("category", category),
-            (None, Id::Path(path)) => option("category", path),
-            (None, Id::Number(_)) => option("category", &b.name),
+        // By what chooses this one alone: a number of swarms, the beginning of a title of the mesh, a path.
+        match (self.record.subject, &b.id) {
+            (_, Id::Path(path)) => option("category", path),
+            (Subject::Mesh, Id::Number(number)) => {
+                option("category", format!("mesh/{number} {}", b.category.as_deref().unwrap_or_default()).trim_end());
+            }
+            (_, Id::Number(number)) => option("category", &number.to_string()),
         }
         command
     }
@@ -241,6 +246,12 @@ const CATEGORIES: [(&str, &str); 6] = [
     ("resources", "Resources"),
     ("cost", "Cost"),
 ];
+
+/// The names of the rules of recommendations, for their tests.
+#[cfg(test)]
+pub(super) fn rules() -> Vec<&'static str> {
+    advice::RULES.iter().map(|(name, _)| *name).collect()
+}
 
 /// The whole report.
 pub(super) fn document(record: &BenchRecord, past: &Past) -> Document {

@@ -28,6 +28,15 @@ pub(crate) fn render(document: &Document, svg_dir: &str) -> (String, Vec<(String
     (sheet.out.trim_end().to_owned() + "\n", sheet.files)
 }
 
+/// The charts that a text of [`render`] names in its folder, in its order. Whatever else the text holds, none of them
+/// lies outside of the folder.
+pub(crate) fn charts<'a>(text: &'a str, svg_dir: &str) -> impl Iterator<Item = &'a str> {
+    let begin = format!("](<{}/", svg_dir.trim_end_matches('/'));
+    let named = move |line: &'a str| line.strip_prefix("![")?.split_once(&begin)?.1.strip_suffix(">)");
+    let is_chart = |name: &&str| name.len() > 4 && name.ends_with(".svg") && !name.contains(['/', '\\']);
+    text.lines().filter_map(named).filter(is_chart)
+}
+
 struct Sheet<'a> {
     out: String,
     files: Vec<(String, String)>,
@@ -130,5 +139,27 @@ impl Sheet<'_> {
         put!(self.out, "| {} |\n| {} |\n", titles.join(" | "), rules.join(" | "));
         rows.for_each(|row| put!(self.out, "| {} |\n", row.join(" | ")));
         self.out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::charts;
+
+    #[test]
+    fn only_charts_of_the_folder_are_named() {
+        let text = "\
+# A title ![x](<charts/heading.svg>)
+![Equity](<charts/equity.svg>)
+![a \\](&lt;charts/quoted.svg&gt;)](<charts/second.svg>)
+![up](<charts/../up.svg>)
+![below](<charts/deep/er.svg>)
+![elsewhere](<other/o.svg>)
+![no chart](<charts/notes.md>)
+![nothing](<charts/.svg>)
+    ![in a command](<charts/command.svg>)
+";
+        assert_eq!(charts(text, "charts").collect::<Vec<_>>(), ["equity.svg", "second.svg"]);
+        assert_eq!(charts(text, "charts/").count(), 2);
     }
 }

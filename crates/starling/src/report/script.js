@@ -53,6 +53,14 @@
     return low > 0 && at - list[low - 1] < list[low] - at ? low - 1 : low;
   };
 
+  // What a finger opens stays until the next touch, as a finger cannot hover; one that scrolls opens nothing.
+  let close = () => {};
+  document.addEventListener("pointerdown", () => close(), true);
+  const closes = (node, clear) => {
+    node.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") clear(); });
+    node.addEventListener("pointercancel", clear);
+  };
+
   for (const svg of all("svg[data-plot]")) {
     const plot = curves.plots[svg.dataset.plot];
     if (!plot || !plot.series.length) continue;
@@ -78,6 +86,7 @@
       clear();
       const series = seen();
       if (!series.length) return;
+      close = clear;
       const lead = stamps[series[0].x];
       current = nearest(lead, at);
       const when = lead[current];
@@ -112,7 +121,7 @@
     };
     svg.addEventListener("pointermove", pointed);
     svg.addEventListener("pointerdown", pointed);
-    svg.addEventListener("pointerleave", clear);
+    closes(svg, clear);
     svg.setAttribute("tabindex", "0");
     svg.addEventListener("blur", clear);
     svg.addEventListener("keydown", (event) => {
@@ -133,6 +142,7 @@
     const clear = () => { if (tip) tip.remove(); tip = null; };
     const show = (event) => {
       clear();
+      close = clear;
       const [name, ...lines] = row.dataset.tip.split("\n");
       tip = Object.assign(document.createElement("div"), { className: "tip lines" });
       tip.append(Object.assign(document.createElement("b"), { textContent: name }), lines.join("\n"));
@@ -145,7 +155,7 @@
     };
     row.addEventListener("pointermove", show);
     row.addEventListener("pointerdown", show);
-    row.addEventListener("pointerleave", clear);
+    closes(row, clear);
   }
 
   for (const key of all(".key")) {
@@ -185,13 +195,17 @@
     if (body.rows.length >= 10) {
       const filter = Object.assign(document.createElement("input"), { type: "search", className: "filter", placeholder: "Show rows with …" });
       filter.setAttribute("aria-label", "Show rows with");
-      table.parentElement.before(filter);
+      const found = Object.assign(document.createElement("output"), { className: "found" });
+      table.parentElement.before(filter, found);
       filter.addEventListener("input", () => {
         const words = filter.value.toLowerCase().split(/\s+/);
+        let shown = 0;
         for (const row of body.rows) {
           const text = row.textContent.toLowerCase();
           row.hidden = !words.every((word) => text.includes(word));
+          shown += row.hidden ? 0 : 1;
         }
+        found.textContent = shown === body.rows.length ? "" : `${shown} of ${body.rows.length} rows`;
       });
     }
     const heads = all("thead th", table);

@@ -96,6 +96,20 @@ fn what_cannot_be_reported_is_refused() {
     assert!(text.contains("1 kept run of an older layout left out"), "{text}");
 }
 
+/// One flag for all of them; where it would change nothing it is no silent word.
+#[test]
+fn prices_are_taken_where_there_are_costs_and_refused_elsewhere() {
+    let scene = Scene::new();
+    scene.write("prices.toml", "[[prices]]\nprovider = \"mine\"\nvcpu_second = \"0.1\"\n");
+    scene.write("bench.json", "{}");
+    let mut told = Catalogue::default();
+    told.case("the engine has no costs", &scene, &["bench", "engine", "--list", "--prices", "prices.toml"]);
+    told.case("the mesh has no costs", &scene, &["bench", "mesh", "--category", "mesh/5", "--prices", "prices.toml"]);
+    told.case("a result keeps its own", &scene, &["bench", "report", "bench.json", "--prices", "prices.toml"]);
+    insta::assert_snapshot!(told.text());
+    assert_eq!(scene.files(), ["bench.json", "prices.toml"]);
+}
+
 /// Needs jsonschema and numpy: `pip install jsonschema numpy`. Without them it says so and passes, but fails if
 /// STARLING_PEERS is set.
 #[test]

@@ -16,6 +16,9 @@ use crate::scene::{Catalogue, Said, Scene};
 /// How long to wait for what must come.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What this build can carry messages by.
+const TRANSPORTS: &[&str] = if cfg!(feature = "mesh") { &["socket", "zenoh"] } else { &["socket"] };
+
 fn demo() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/demo.toml").display().to_string()
 }
@@ -112,23 +115,27 @@ impl Background {
 fn a_swarm_of_processes_decides_as_one_process() {
     let scene = Scene::new();
     let here = in_process(&scene, "2003-01-01");
-    let said = run(&scene, &of_demo("run", "2003-01-01", &["--provider", "process", "--out", "there", "--json"]));
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    let there = decisions(&scene.read("there/journal"));
     assert!(here.len() > 100, "{}", here.len());
-    assert_eq!(there, here);
-    let swarm = &said.json()["swarm"];
-    let processes = &swarm["processes"];
-    assert_eq!((&processes["sessions"], &processes["transport"]), (&Value::from(1), &Value::from("socket")));
-    assert_eq!(processes["agents"].as_array().unwrap().len(), 8);
-    for agent in processes["agents"].as_array().unwrap() {
-        assert!(agent["messages"].as_u64().unwrap() > 0 && agent["memory_peak"].as_u64().unwrap() > 1 << 20);
+    for transport in TRANSPORTS {
+        let more = ["--provider", "process", "--transport", transport, "--out", transport, "--json"];
+        let said = run(&scene, &of_demo("run", "2003-01-01", &more));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let journal = format!("{transport}/journal");
+        assert!(decisions(&scene.read(&journal)) == here, "over {transport} they decide differently");
+        let swarm = &said.json()["swarm"];
+        let processes = &swarm["processes"];
+        assert_eq!((&processes["sessions"], &processes["transport"]), (&Value::from(1), &Value::from(*transport)));
+        assert_eq!(processes["agents"].as_array().unwrap().len(), 8);
+        for agent in processes["agents"].as_array().unwrap() {
+            assert!(agent["messages"].as_u64().unwrap() > 0 && agent["memory_peak"].as_u64().unwrap() > 1 << 20);
+        }
+        let (conferences, latency) = (&swarm["conferences"], &swarm["latency_ns"]);
+        eprintln!("over {transport}: latency median, P99, longest of {conferences} conferences: {latency} ns");
+        // What they decided stands in the journal, and no agent is needed to do the run again.
+        let data = Path::new(&demo()).parent().unwrap().display().to_string();
+        let said = scene.run(&["replay", &journal, "--data-dir", &data]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
     }
-    eprintln!("latency median, P99, longest of {} conferences: {} ns", swarm["conferences"], swarm["latency_ns"]);
-    // What they decided stands in the journal, and no agent is needed to do the run again.
-    let said =
-        scene.run(&["replay", "there/journal", "--data-dir", Path::new(&demo()).parent().unwrap().to_str().unwrap()]);
-    assert_eq!(said.code, 0, "{}", said.stderr);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use starling_swarm::id::AgentId;
 
 use super::sandbox::{self, Network, Seal};
-use super::word::{BadWord, Order, Report, VERSION, Words, encode};
+use super::word::{BadWord, Order, Report, VERSION, Words, encode, room};
 use crate::provider::{Assignment, Layers, Limits, WORD_MAX};
 
 /// Orders that wait for the agent. Above, the provider's words wait in the socket.
@@ -97,8 +97,8 @@ impl Inside {
         // Whoever reads standard input finds nothing, and the socket closes with `link`.
         let null = File::open("/dev/null").map_err(no_provider)?;
         rustix::stdio::dup2_stdin(&null).map_err(|error| no_provider(error.into()))?;
-        let mut words = Words::default();
-        let seal = match hear(&mut link, &mut words)? {
+        let (mut words, mut room) = (Words::default(), room());
+        let seal = match hear(&mut link, &mut words, &mut room)? {
             Order::Seal(seal) => seal,
             Order::Clean { run } => clean(&mut link, run),
             other => return Err(EnterError::Language(format!("{other:?} before everything else"))),
@@ -108,7 +108,7 @@ impl Inside {
         // Whose parent died before the death signal was set reads the end of the socket now.
         let sealed = Report::Sealed { version: VERSION, number: seal.number, layers };
         link.write_all(&encode(&sealed)).unwrap_or_else(|_| die());
-        let assignment = match hear(&mut link, &mut words)? {
+        let assignment = match hear(&mut link, &mut words, &mut room)? {
             Order::Act(assignment) => assignment,
             Order::Stop => std::process::exit(0),
             other => return Err(EnterError::Language(format!("{other:?} where a role was due"))),
@@ -186,16 +186,15 @@ fn die() -> ! {
 }
 
 /// The next order; at the end of the conversation this process ends.
-fn hear(link: &mut UnixStream, words: &mut Words) -> Result<Order, EnterError> {
+fn hear(link: &mut UnixStream, words: &mut Words, room: &mut [u8]) -> Result<Order, EnterError> {
     let language = |bad: BadWord| EnterError::Language(bad.to_string());
-    let mut bytes = [0; 16 << 10];
     loop {
         if let Some(order) = words.next().map_err(language)? {
             return Ok(order);
         }
-        match link.read(&mut bytes) {
+        match words.read(link, room) {
             Ok(0) => die(),
-            Ok(count) => words.push(&bytes[..count]),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => die(),
         }
@@ -203,8 +202,9 @@ fn hear(link: &mut UnixStream, words: &mut Words) -> Result<Order, EnterError> {
 }
 
 fn listen(mut link: UnixStream, mut words: Words, tell: &SyncSender<Told>, on_told: &OnTold) {
+    let mut room = room();
     loop {
-        let Ok(order) = hear(&mut link, &mut words) else { die() };
+        let Ok(order) = hear(&mut link, &mut words, &mut room) else { die() };
         let mut told = match order {
             Order::Activate { agent, replaces } => Told::Activate { agent, replaces },
             Order::Say(words) => Told::Words(words),

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
@@ -17,12 +17,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use starling_swarm::id::AgentId;
 
 use super::sandbox::Seal;
-use super::word::{Order, Report, VERSION, Words, encode};
+use super::word::{Order, Report, VERSION, Words, encode, room};
 use super::{Command, Settings, Shared, lock_of, resources};
 use crate::provider::{Assignment, Event, Exit, How, Layers, Measured, Phase, ProviderError, Spec, Status, WORD_MAX};
 
@@ -49,7 +50,7 @@ struct Child {
     /// None once the process closed it.
     link: Option<UnixStream>,
     words: Words,
-    unsent: Vec<u8>,
+    unsent: BytesMut,
     serves: Serves,
     layers: Option<Layers>,
     /// Of one that stands by.
@@ -99,6 +100,7 @@ pub(super) struct Supervisor {
     commands: Receiver<Command>,
     shared: Arc<Shared>,
     children: BTreeMap<u64, Child>,
+    room: Box<[u8]>,
     members: BTreeMap<AgentId, Member>,
     next_child: u64,
     next_agent: u32,
@@ -133,6 +135,7 @@ impl Supervisor {
             commands,
             shared,
             children: BTreeMap::new(),
+            room: room(),
             members: BTreeMap::new(),
             next_child: 0,
             next_agent,
@@ -302,7 +305,7 @@ impl Supervisor {
             pidfd,
             link: Some(link),
             words: Words::default(),
-            unsent: encode(&order),
+            unsent: encode(&order).as_slice().into(),
             serves,
             layers: None,
             prepared: false,
@@ -373,7 +376,7 @@ impl Supervisor {
             match link.write(&child.unsent) {
                 Ok(count) => {
                     child.bytes_in += count as u64;
-                    child.unsent.drain(..count);
+                    child.unsent.advance(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Full for now; or closed, which reading finds.
@@ -384,14 +387,10 @@ impl Supervisor {
 
     fn listen(&mut self, key: u64) {
         let Some(child) = self.children.get_mut(&key) else { return };
-        let mut bytes = [0; 16 << 10];
         while let Some(link) = &mut child.link {
-            match link.read(&mut bytes) {
+            match child.words.read(link, &mut self.room) {
                 Ok(0) => child.link = None,
-                Ok(count) => {
-                    child.bytes_out += count as u64;
-                    child.words.push(&bytes[..count]);
-                }
+                Ok(count) => child.bytes_out += count as u64,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => child.link = None,

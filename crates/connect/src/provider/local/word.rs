@@ -3,10 +3,13 @@
 //! Invariant: a word longer than a role may be, or one that does not parse, ends the conversation; neither side trusts
 //! the other to keep to the rules.
 
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use starling_swarm::id::AgentId;
-use std::path::PathBuf;
 
 use super::sandbox::Seal;
 use crate::provider::{Assignment, Layers, WORD_MAX};
@@ -28,7 +31,7 @@ pub(super) enum Order {
     /// You stood by; now act, under this number.
     Activate { agent: AgentId, replaces: AgentId },
     /// The caller's words.
-    Say(Vec<u8>),
+    Say(#[serde(with = "serde_bytes")] Vec<u8>),
     /// End.
     Stop,
 }
@@ -41,7 +44,7 @@ pub(super) enum Report {
     /// The role is taken; or, of one that stands by, prepared.
     Ready { agent: AgentId },
     /// The agent's words.
-    Say(Vec<u8>),
+    Say(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 /// Why bytes are no words.
@@ -55,20 +58,32 @@ pub(super) enum BadWord {
 
 /// A word as it travels.
 pub(super) fn encode(word: &impl Serialize) -> Vec<u8> {
-    let body = postcard::to_allocvec(word).expect("words are plain data");
-    let length = u32::try_from(body.len()).expect("callers' words are measured before they are wrapped");
-    [length.to_le_bytes().as_slice(), &body].concat()
+    let mut bytes = postcard::to_extend(word, vec![0; 4]).expect("words are plain data");
+    let length = u32::try_from(bytes.len() - 4).expect("callers' words are measured before they are wrapped");
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    bytes
+}
+
+/// Bytes read at once.
+const ROOM: usize = 64 << 10;
+
+/// Room to read into; one serves all the sockets of a thread.
+pub(super) fn room() -> Box<[u8]> {
+    vec![0; ROOM].into()
 }
 
 /// Bytes that came, until they are words.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    bytes: Vec<u8>,
+    bytes: BytesMut,
 }
 
 impl Words {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+    /// Reads once, and says how many bytes came.
+    pub(super) fn read(&mut self, from: &mut impl Read, room: &mut [u8]) -> io::Result<usize> {
+        let count = from.read(room)?;
+        self.bytes.extend_from_slice(&room[..count]);
+        Ok(count)
     }
 
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, BadWord> {
@@ -79,7 +94,7 @@ impl Words {
         }
         let Some(body) = rest.get(..length) else { return Ok(None) };
         let word = postcard::from_bytes(body).map_err(|_| BadWord::Malformed(length))?;
-        self.bytes.drain(..4 + length);
+        self.bytes.advance(4 + length);
         Ok(Some(word))
     }
 }
@@ -95,8 +110,10 @@ mod tests {
         for size in [1, 7, 4096, bytes.len()] {
             let mut words = Words::default();
             let mut heard = Vec::new();
-            for chunk in bytes.chunks(size) {
-                words.push(chunk);
+            for mut chunk in bytes.chunks(size) {
+                while !chunk.is_empty() {
+                    words.read(&mut chunk, &mut room()).unwrap();
+                }
                 while let Some(report) = words.next().unwrap() {
                     let Report::Say(words) = report else { panic!("only words were said") };
                     heard.push(words);
@@ -109,14 +126,18 @@ mod tests {
     #[test]
     fn what_is_too_long_or_no_word_is_refused() {
         let mut words = Words::default();
-        words.push(&u32::MAX.to_le_bytes());
+        words.read(&mut &u32::MAX.to_le_bytes()[..], &mut room()).unwrap();
         assert_eq!(words.next::<Report>().unwrap_err(), BadWord::TooLong(u32::MAX as usize));
         let mut words = Words::default();
-        words.push(&[1, 0, 0, 0, 99]);
+        words.read(&mut &[1, 0, 0, 0, 99][..], &mut room()).unwrap();
         assert_eq!(words.next::<Report>().unwrap_err(), BadWord::Malformed(1));
         let longest = encode(&Order::Say(vec![0; WORD_MAX]));
         let mut words = Words::default();
-        words.push(&longest);
+        let mut rest = &longest[..];
+        while !rest.is_empty() {
+            assert!(words.next::<Order>().unwrap().is_none());
+            words.read(&mut rest, &mut room()).unwrap();
+        }
         assert!(words.next::<Order>().unwrap().is_some());
     }
 }

@@ -58,14 +58,27 @@ fn resident() -> Option<f64> {
 }
 
 pub(super) fn spawn(tier: Tier) -> Result<Benchmark, BenchError> {
+    spawn_by(tier, open)
+}
+
+/// Opens a council of twenty.
+pub(super) fn open(councils: &mut Councils) -> Result<(), BenchError> {
+    black_box(councils.open().map_err(failed)?);
+    Ok(())
+}
+
+pub(super) fn spawn_by(
+    tier: Tier,
+    mut open: impl FnMut(&mut Councils) -> Result<(), BenchError>,
+) -> Result<Benchmark, BenchError> {
     let mut councils = Councils::new(false).map_err(failed)?;
     let mut samples = Vec::new();
     for _ in 0..10 * tier.samples() {
         let began = Instant::now();
-        black_box(councils.open().map_err(failed)?);
+        open(&mut councils)?;
         samples.push(began.elapsed().as_nanos() as f64 / 1e3 / MEMBERS as f64);
     }
-    let agents = councils.agents();
+    let agents = samples.len() * MEMBERS;
     let living = councils.halls().iter().flat_map(|hall| hall.delegates()).filter(|delegate| {
         delegate.node().view().members().len() == MEMBERS && delegate.seat().brain().world().instruments().len() == 1
     });
@@ -88,10 +101,20 @@ pub(super) fn spawn(tier: Tier) -> Result<Benchmark, BenchError> {
 }
 
 pub(super) fn concurrent(tier: Tier) -> Result<Benchmark, BenchError> {
-    concurrent_of(tier, AGENTS)
+    concurrent_of(tier, AGENTS, open, state)
 }
 
-pub(super) fn concurrent_of(tier: Tier, agents: usize) -> Result<Benchmark, BenchError> {
+/// The state of an agent: nobody else has it.
+pub(super) fn state(agent: usize) -> Vec<f32> {
+    (0..WEIGHTS).map(|at| (agent * 31 + at) as f32 % 97.0).collect()
+}
+
+pub(super) fn concurrent_of(
+    tier: Tier,
+    agents: usize,
+    mut open: impl FnMut(&mut Councils) -> Result<(), BenchError>,
+    state: impl Fn(usize) -> Vec<f32>,
+) -> Result<Benchmark, BenchError> {
     let (mut starts, mut memory, mut bars) = (Vec::new(), Vec::new(), Vec::new());
     let (mut alive, mut decided, mut wrong) = (Vec::new(), Vec::new(), 0);
     for _ in 0..tier.samples() {
@@ -99,11 +122,10 @@ pub(super) fn concurrent_of(tier: Tier, agents: usize) -> Result<Benchmark, Benc
         let began = Instant::now();
         let mut councils = Councils::new(true).map_err(failed)?;
         let mut states: Vec<Vec<f32>> = Vec::with_capacity(agents);
-        while councils.agents() < agents {
-            councils.open().map_err(failed)?;
-            let weight = |agent: usize, at: usize| (agent * 31 + at) as f32 % 97.0;
+        while states.len() < agents {
+            open(&mut councils)?;
             let fresh = states.len()..states.len() + MEMBERS;
-            states.extend(fresh.map(|agent| (0..WEIGHTS).map(|at| weight(agent, at)).collect::<Vec<f32>>()));
+            states.extend(fresh.map(&state));
         }
         starts.push(began.elapsed().as_nanos() as f64 / 1e9);
         memory.extend(before.zip(resident()).map(|(before, after)| (after - before) / 1e6 / agents as f64));
@@ -113,8 +135,10 @@ pub(super) fn concurrent_of(tier: Tier, agents: usize) -> Result<Benchmark, Benc
         // Each looks at all of its state.
         let sums: Vec<f64> = states.iter().map(|state| state.iter().map(|weight| f64::from(*weight)).sum()).collect();
         bars.push(began.elapsed().as_nanos() as f64 / 1e6);
-        let sum = |agent: usize| (0..WEIGHTS).map(|at| ((agent * 31 + at) % 97) as f64).sum::<f64>();
-        wrong += [0, agents / 2, agents - 1].into_iter().filter(|agent| sums[*agent] != sum(*agent)).count();
+        // Every 97 weights in a row are 0 to 96 once each.
+        let (whole, rest) = (WEIGHTS / 97 * (96 * 97 / 2), WEIGHTS % 97);
+        let sum = |agent: usize| (whole + (0..rest).map(|at| (agent * 31 + at) % 97).sum::<usize>()) as f64;
+        wrong += (0..agents).filter(|agent| sums[*agent] != sum(*agent)).count();
     }
     let rounds = tier.samples();
     let scale = Scale::less("s").held_to(Some(5.0), None).by(Judged::Worst);
@@ -132,7 +156,7 @@ pub(super) fn concurrent_of(tier: Tier, agents: usize) -> Result<Benchmark, Benc
 
 /// Bytes, written and read as a whole: serde takes a `Vec<u8>` for a sequence of numbers.
 #[derive(Debug, Clone)]
-struct Letter(Vec<u8>);
+pub(super) struct Letter(pub(super) Vec<u8>);
 
 impl Serialize for Letter {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -160,7 +184,7 @@ impl<'de> Deserialize<'de> for Letter {
 
 /// Counts what it hears.
 #[derive(Debug, Default)]
-struct Ear {
+pub(super) struct Ear {
     letters: u64,
     bytes: u64,
 }
@@ -184,10 +208,10 @@ impl Component for Ear {
 }
 
 /// Nodes of one thread, and what is between them.
-struct Group<C: Component> {
-    nodes: Vec<Node<C>>,
-    transport: InProcess,
-    now: UnixNanos,
+pub(super) struct Group<C: Component> {
+    pub(super) nodes: Vec<Node<C>>,
+    pub(super) transport: InProcess,
+    pub(super) now: UnixNanos,
 }
 
 impl<C: Component> Group<C> {
@@ -205,7 +229,7 @@ impl<C: Component> Group<C> {
     }
 
     /// Until nothing is on its way.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let mut moved = true;
         while moved {
             moved = false;
@@ -220,21 +244,32 @@ impl<C: Component> Group<C> {
 }
 
 pub(super) fn message(tier: Tier) -> Result<Benchmark, BenchError> {
+    message_by(tier, |pair, letter| {
+        put(pair, letter, Priority::High);
+        let Group { nodes, transport, now } = pair;
+        let [a, b] = nodes.as_mut_slice() else { unreachable!("two") };
+        send_all(a, transport);
+        receive_all(b, *now, transport);
+        send_all(b, transport);
+        receive_all(a, *now, transport);
+    })
+}
+
+/// The first of two hands a letter for the other to its node.
+pub(super) fn put(pair: &mut Group<Ear>, letter: &Letter, priority: Priority) {
+    let now = pair.now;
+    pair.nodes[0].act(now, |_, _, out, _| out.send(AgentId(1), priority, black_box(letter.clone())));
+}
+
+/// `carry` brings a letter from the first to the second, and its receipt back.
+pub(super) fn message_by(tier: Tier, mut carry: impl FnMut(&mut Group<Ear>, &Letter)) -> Result<Benchmark, BenchError> {
     let mut pair = Group::found(2, |_| Ear::default());
     let (batch, rounds) = (50, 200 * tier.samples());
     let mut samples = Vec::new();
     let letter = Letter(vec![7; 256]);
     for _ in 0..rounds {
-        let Group { nodes, transport, now } = &mut pair;
-        let [a, b] = nodes.as_mut_slice() else { unreachable!("two") };
         let began = Instant::now();
-        for _ in 0..batch {
-            a.act(*now, |_, _, out, _| out.send(AgentId(1), Priority::High, black_box(letter.clone())));
-            send_all(a, transport);
-            receive_all(b, *now, transport);
-            send_all(b, transport);
-            receive_all(a, *now, transport);
-        }
+        (0..batch).for_each(|_| carry(&mut pair, &letter));
         samples.push(began.elapsed().as_nanos() as f64 / 1e3 / f64::from(batch));
     }
     let sent = rounds as u64 * batch as u64;
@@ -247,6 +282,14 @@ pub(super) fn message(tier: Tier) -> Result<Benchmark, BenchError> {
 }
 
 pub(super) fn throughput(tier: Tier) -> Result<Benchmark, BenchError> {
+    throughput_by(tier, |pair, letter| put(pair, letter, Priority::Normal))
+}
+
+/// `put` hands a letter for the second to the first.
+pub(super) fn throughput_by(
+    tier: Tier,
+    mut put: impl FnMut(&mut Group<Ear>, &Letter),
+) -> Result<Benchmark, BenchError> {
     let mut figures = Vec::new();
     for (size, count) in [(256, 20_000_u64), (64 << 10, 1_000)] {
         let mut pair = Group::found(2, |_| Ear::default());
@@ -255,7 +298,7 @@ pub(super) fn throughput(tier: Tier) -> Result<Benchmark, BenchError> {
         for _ in 0..tier.samples() {
             let began = Instant::now();
             for sent in 0..count {
-                pair.nodes[0].act(START, |_, _, out, _| out.send(AgentId(1), Priority::Normal, letter.clone()));
+                put(&mut pair, &letter);
                 // As many as may be open without a receipt.
                 if sent % 256 == 255 {
                     pair.settle();
@@ -281,7 +324,20 @@ pub(super) fn throughput(tier: Tier) -> Result<Benchmark, BenchError> {
         .judge())
 }
 
-fn identity(agent: AgentId) -> Identity {
+/// Six that decide.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Voters {
+    /// What an agent votes in a round; nothing, if it is silent.
+    pub(super) choice: fn(u64, AgentId) -> Option<Choice>,
+    /// Whom it signs as; the others know its key as [`identity`] has it.
+    pub(super) identity: fn(AgentId) -> Identity,
+}
+
+/// They all want to buy.
+pub(super) const AGREED: Voters =
+    Voters { choice: |_, _| Some(Choice::Act { action: Action::Buy, confidence: 8_000 }), identity };
+
+pub(super) fn identity(agent: AgentId) -> Identity {
     let mut seed = [9; 32];
     seed[..4].copy_from_slice(&agent.0.to_le_bytes());
     Identity::new(agent, &seed)
@@ -291,7 +347,7 @@ fn identity(agent: AgentId) -> Identity {
 type Decided = Option<(Action, u32)>;
 
 /// Six that vote, and how long each decision took, microseconds; what was decided, by a stranger's check.
-fn decide(trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Decided>), BenchError> {
+fn decide(voters: Voters, trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Decided>), BenchError> {
     let mut book = KeyBook::new();
     for agent in (0..SIX).map(AgentId) {
         let key = identity(agent).public();
@@ -300,7 +356,8 @@ fn decide(trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Decided>), BenchEr
     let book = Arc::new(book);
     let council = Council::new(Mode::Quorum, (0..SIX).map(|agent| Member::new(AgentId(agent))));
     let council = council.map_err(|error| BenchError::Agents(error.to_string()))?;
-    let member = |agent| Consensus::new(identity(agent), Arc::clone(&book), council.clone(), Timing::default(), trust);
+    let member =
+        |agent| Consensus::new((voters.identity)(agent), Arc::clone(&book), council.clone(), Timing::default(), trust);
     let mut six = Group::found(SIX, member);
     let (mut times, mut decided) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
@@ -308,7 +365,7 @@ fn decide(trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Decided>), BenchEr
         let subject = Subject { stamp: UnixNanos::new(round), instrument: 0, question: 0 };
         let began = Instant::now();
         for node in &mut six.nodes {
-            let choice = Choice::Act { action: Action::Buy, confidence: 8_000 };
+            let Some(choice) = (voters.choice)(round, node.me()) else { continue };
             let vote = |consensus: &mut Consensus, now, out: &mut _, events: &mut _| {
                 consensus.vote(now, subject, choice, out, events)
             };
@@ -338,9 +395,13 @@ fn sound(decided: &[Decided]) -> usize {
 }
 
 pub(super) fn decision(tier: Tier) -> Result<Benchmark, BenchError> {
+    decision_by(tier, AGREED)
+}
+
+pub(super) fn decision_by(tier: Tier, voters: Voters) -> Result<Benchmark, BenchError> {
     let rounds = 40 * tier.samples() as u64;
-    let (times, decided) = decide(Trust::Transport, rounds)?;
-    let (checked, both) = decide(Trust::Nobody, rounds)?;
+    let (times, decided) = decide(voters, Trust::Transport, rounds)?;
+    let (checked, both) = decide(voters, Trust::Nobody, rounds)?;
     let scale = Scale::less("us").held_to(Some(200_000.0), None).towards(200.0);
     Ok(Build::new(id("decision"), "decision", DECISION, (1, "decisions"), scale, &times)?
         .check(
@@ -353,11 +414,15 @@ pub(super) fn decision(tier: Tier) -> Result<Benchmark, BenchError> {
 }
 
 pub(super) fn consensus(tier: Tier) -> Result<Benchmark, BenchError> {
+    consensus_by(tier, AGREED)
+}
+
+pub(super) fn consensus_by(tier: Tier, voters: Voters) -> Result<Benchmark, BenchError> {
     let (mut rates, mut checked) = (Vec::new(), Vec::new());
     let (rounds, mut good) = (100_u64, 0);
     for _ in 0..tier.samples() {
         for (trust, rates) in [(Trust::Transport, &mut rates), (Trust::Nobody, &mut checked)] {
-            let (times, decided) = decide(trust, rounds)?;
+            let (times, decided) = decide(voters, trust, rounds)?;
             rates.push(rounds as f64 * 1e6 / times.iter().sum::<f64>());
             good += sound(&decided);
         }

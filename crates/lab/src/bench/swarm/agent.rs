@@ -350,7 +350,10 @@ impl Inner {
                 }
                 Either::First(consensus::Event::Equivocated(proof)) => answers.push_back(Answer::Caught(proof.agent())),
                 Either::Second(Either::First(event)) => match event {
-                    task::Event::Run { task, .. } => self.tasks.push_back((task.key, task.payload)),
+                    task::Event::Run { task, .. } => {
+                        answers.push_back(Answer::Began { key: task.key.0 });
+                        self.tasks.push_back((task.key, task.payload));
+                    }
                     task::Event::Done(key, outcome) => answers.push_back(Answer::Done { key: key.0, outcome }),
                     task::Event::Refused(_, refusal) => answers.push_back(Answer::Refused(refusal.to_string())),
                     _ => {}
@@ -484,7 +487,9 @@ impl Subject for Agent {
             inner.node.on_time(now);
             inner.hear(now, &mut self.answers);
         }
-        if inner.is_busy(now) {
+        // That it begins a task has to be out before the task is: dying in the midst of it would hide that otherwise.
+        let is_unsaid = !inner.tasks.is_empty() && !self.answers.is_empty();
+        if inner.is_busy(now) && !is_unsaid {
             if let Err(error) = inner.execute(&self.clock, &mut self.answers) {
                 self.answers.push_back(Answer::Failed(error.to_string()));
                 inner.executing = None;

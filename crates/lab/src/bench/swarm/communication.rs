@@ -30,6 +30,7 @@ pub(super) fn percentiles(name: &str, delays: impl IntoIterator<Item = u64>) -> 
 
 /// 10: pings between every pair, one at a time.
 pub(super) fn latency(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does(format!("4 agents, {} pings per pair", 2 * PINGS));
     const AGENTS: u32 = 4;
     /// In each of a pair's two directions.
     const PINGS: u32 = 500;
@@ -51,7 +52,7 @@ pub(super) fn latency(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let delivered: u64 = told.iter().map(|told| told.delivered).sum();
     let claim = "messages delivered, by the nodes' own counts";
     stage.audit.claim(claim, format!("{least} or more"), delivered, delivered >= least);
-    Ok(Draft::of(halves, format!("4 agents, {} pings per pair", 2 * PINGS)))
+    Ok(Draft::of(halves))
 }
 
 fn ping(stage: &Stage<'_>, swarm: &mut Swarm, from: u32, to: u32, count: u32) -> Result<Vec<u64>, BenchError> {
@@ -65,6 +66,7 @@ fn ping(stage: &Stage<'_>, swarm: &mut Swarm, from: u32, to: u32, count: u32) ->
 
 /// 11: what one writes, all have.
 pub(super) fn synchronisation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does(format!("6 agents, {BYTES} bytes and {DELTAS} deltas"));
     const BYTES: u32 = 10_000;
     const DELTAS: u32 = 100;
     let (mut swarm, _) = stage.create(Cast::of(6, Shape::Mesh))?;
@@ -100,7 +102,7 @@ pub(super) fn synchronisation(stage: &mut Stage<'_>) -> Result<Draft, BenchError
         }
     }
     stage.destroy(swarm)?;
-    let mut draft = Draft::of(totals, format!("6 agents, {BYTES} bytes and {DELTAS} deltas"));
+    let mut draft = Draft::of(totals);
     draft.cases.push(case("10,000 bytes at all", "ms", Judged::Mean, None, &firsts)?);
     draft.cases.push(case("100 deltas, each at all before the next", "ms", Judged::Mean, None, &deltas)?);
     Ok(draft)
@@ -108,6 +110,7 @@ pub(super) fn synchronisation(stage: &mut Stage<'_>) -> Result<Draft, BenchError
 
 /// 12: a ring of five.
 pub(super) fn throughput(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does(format!("ring of 5, {MESSAGES} messages of {BYTES} bytes"));
     const AGENTS: u32 = 5;
     const MESSAGES: u32 = 100;
     const BYTES: u32 = 256;
@@ -130,7 +133,7 @@ pub(super) fn throughput(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         delays.extend(more);
     }
     stage.destroy(swarm)?;
-    let mut draft = Draft::of(rates, format!("ring of 5, {MESSAGES} messages of {BYTES} bytes"));
+    let mut draft = Draft::of(rates);
     let offered = f64::from(AGENTS) * 1e9 / EVERY as f64;
     let name = format!("sustained for {} s, {offered} msg/s offered", lasts / SECOND);
     let mut case = case(name, "msg/s", Judged::Mean, Some(50.0), &sustained)?;

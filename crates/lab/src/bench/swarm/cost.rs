@@ -79,6 +79,7 @@ fn priced(stage: &mut Stage<'_>) -> Result<(), BenchError> {
 
 /// 16: as fast as it goes.
 pub(super) fn operation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("5 agents, 100 executions each, creation and end included");
     priced(stage)?;
     let what = Execution { executions: 100, pace: 0, tell: false };
     stage.warm_up(Cast::of(5, Shape::Mesh))?;
@@ -88,7 +89,7 @@ pub(super) fn operation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         prices.push(spell.per_operation(stage.plan));
         costs = spell.costs(stage.plan);
     }
-    let mut draft = Draft::of(prices, "5 agents, 100 executions each, creation and end included");
+    let mut draft = Draft::of(prices);
     draft.costs = costs;
     Ok(draft)
 }
@@ -96,8 +97,9 @@ pub(super) fn operation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
 /// 17: at a pace, in each topology.
 pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     const PACE: u64 = 50 * MILLISECOND;
-    priced(stage)?;
     let lasts = stage.plan.of_tier(3, 60, 60) * SECOND;
+    stage.does(format!("8 agents, {} s of operations in each topology", lasts / SECOND));
+    priced(stage)?;
     let runs = u64::from(stage.plan.runs().min(10));
     let executions = u32::try_from(lasts / runs / PACE).unwrap_or(u32::MAX);
     let what = Execution { executions, pace: PACE, tell: true };
@@ -121,7 +123,7 @@ pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         cases.push(case(name(shape), "$/h", Judged::Worst, Some(2.0), &hours)?);
         all.extend(hours);
     }
-    let mut draft = Draft::of(all, format!("8 agents, {} s of operations in each topology", lasts / SECOND));
+    let mut draft = Draft::of(all);
     draft.cases = cases;
     draft.costs = costs;
     draft.series.push(series("an hour", "topology", "$/h, median", points));
@@ -131,6 +133,7 @@ pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
 
 /// 18: what an execution costs among more agents.
 pub(super) fn scale(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("price of an execution, 15 over 2 agents, one each 10 ms");
     const COUNTS: [u32; 4] = [2, 5, 10, 15];
     priced(stage)?;
     let what = Execution { executions: 50, pace: 10 * MILLISECOND, tell: false };
@@ -147,7 +150,7 @@ pub(super) fn scale(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         let last = |at: usize| prices[at].last().copied().unwrap_or(f64::NAN);
         ratios.push(last(3) / last(0));
     }
-    let mut draft = Draft::of(ratios, "price of an execution, 15 over 2 agents, one each 10 ms");
+    let mut draft = Draft::of(ratios);
     draft.costs = costs;
     for (agents, prices) in COUNTS.into_iter().zip(&prices) {
         draft.cases.push(case(format!("{agents} agents"), "micro-$", Judged::Mean, None, prices)?);

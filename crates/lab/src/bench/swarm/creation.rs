@@ -15,6 +15,7 @@ fn once(stage: &mut Stage<'_>, cast: Cast) -> Result<(super::stage::Creation, f6
 
 /// 1: a mesh of three from nothing to greetings along every edge, and its end.
 pub(super) fn initialisation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("mesh of 3");
     let cast = Cast::of(3, Shape::Mesh);
     stage.warm_up(cast)?;
     let (mut created, mut destroyed) = (Vec::new(), Vec::new());
@@ -23,13 +24,14 @@ pub(super) fn initialisation(stage: &mut Stage<'_>) -> Result<Draft, BenchError>
         created.push(creation.total_ms);
         destroyed.push(destroy_ms);
     }
-    let mut draft = Draft::of(created, "mesh of 3");
+    let mut draft = Draft::of(created);
     draft.cases.push(case("destroy", "ms", Judged::Mean, None, &destroyed)?);
     Ok(draft)
 }
 
 /// 2: from the order to start an agent to its word that it is ready.
 pub(super) fn deployment(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("mesh of 5, cold");
     let cold = Cast::of(5, Shape::Mesh);
     let warm = Cast { warm: true, ..cold };
     stage.warm_up(cold)?;
@@ -38,13 +40,14 @@ pub(super) fn deployment(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         of_cold.extend(once(stage, cold)?.0.ready_ms);
         of_warm.extend(once(stage, warm)?.0.ready_ms);
     }
-    let mut draft = Draft::of(of_cold, "mesh of 5, cold");
+    let mut draft = Draft::of(of_cold);
     draft.cases.push(case("from a warm pool", "ms", Judged::Mean, Some(3_000.0), &of_warm)?);
     Ok(draft)
 }
 
 /// 3: what it brings to start agents at once.
 pub(super) fn parallel(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("mesh of 5");
     let at_once = Cast::of(5, Shape::Mesh);
     let one_by_one = Cast { sequential: true, ..at_once };
     stage.warm_up(at_once)?;
@@ -58,7 +61,7 @@ pub(super) fn parallel(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         sequential.push(slow);
         ratios.push(slow / fast);
     }
-    let mut draft = Draft::of(ratios, "mesh of 5");
+    let mut draft = Draft::of(ratios);
     draft.cases.push(case("started at once", "ms", Judged::Mean, None, &parallel)?);
     draft.cases.push(case("one after the other", "ms", Judged::Mean, None, &sequential)?);
     Ok(draft)

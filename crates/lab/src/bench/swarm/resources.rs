@@ -18,6 +18,7 @@ use crate::bench::{BenchError, Judged};
 /// 13: what an agent holds in memory. Agents that share a process stay until the last is measured: the allocator would
 /// give the memory of those before to those after, and nothing would have grown.
 pub(super) fn memory(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("1, 5, 10 agents");
     let mut all = Vec::new();
     let mut of_count: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     let mut kept = Vec::new();
@@ -50,7 +51,7 @@ pub(super) fn memory(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let mean = agents / count;
     let claim = "agents hold their bars: MB of each, in the mean";
     stage.audit.claim(claim, format!("{least:.3} or more"), format!("{mean:.3}"), mean >= least);
-    let mut draft = Draft::of(all, "1, 5, 10 agents");
+    let mut draft = Draft::of(all);
     for (agents, means) in &of_count {
         draft.cases.push(case(format!("each of {agents}"), "MB", Judged::Mean, None, means)?);
     }
@@ -65,6 +66,8 @@ pub(super) fn cpu(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     const EVERY: u64 = 5 * MILLISECOND;
     const PACE: u64 = 20 * MILLISECOND;
     let lasts = stage.plan.of_tier(300, 1_000, 3_000) * MILLISECOND;
+    let each = "an execution each 20 ms and a message each 5 ms";
+    stage.does(format!("6 agents, {each}, {} ms", lasts / MILLISECOND));
     let executions = u32::try_from(lasts / PACE).unwrap_or(u32::MAX);
     let count = u32::try_from(lasts / EVERY).unwrap_or(u32::MAX);
     let what = Execution { executions, pace: PACE, tell: false };
@@ -97,8 +100,7 @@ pub(super) fn cpu(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         points.push((name(shape), median(&shares)));
         all.extend(shares);
     }
-    let parameters = format!("6 agents, an execution each 20 ms and a message each 5 ms, {} ms", lasts / MILLISECOND);
-    let mut draft = Draft::of(all, parameters);
+    let mut draft = Draft::of(all);
     draft.cases = draft_cases;
     draft.series.push(series("CPU of all agents", "topology", "% of a core, median", points));
     draft.series.push(percentiles("message under load, from when it should have left", delays)?);
@@ -108,6 +110,7 @@ pub(super) fn cpu(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
 
 /// 15: bytes that five agents' executions cost on the way to all others.
 pub(super) fn bandwidth(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("5 agents, 50 executions each");
     const AGENTS: u32 = 5;
     let what = Execution { executions: 50, pace: 0, tell: true };
     let (mut swarm, _) = stage.create(Cast::of(AGENTS, Shape::Mesh))?;
@@ -141,7 +144,7 @@ pub(super) fn bandwidth(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         rates.push(wire as f64 / 1e6 / seconds);
     }
     stage.destroy(swarm)?;
-    let mut draft = Draft::of(bytes, "5 agents, 50 executions each");
+    let mut draft = Draft::of(bytes);
     draft.cases.push(case("bytes over bytes of content", "ratio", Judged::Mean, None, &overheads)?);
     draft.cases.push(case("bandwidth", "MB/s", Judged::Mean, None, &rates)?);
     Ok(draft)

@@ -37,6 +37,7 @@ pub(super) fn series<X: ToString>(name: &str, x: &str, y: &str, points: impl Int
 
 /// 4: creation and one execution of each, per agent.
 pub(super) fn few(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("time per agent, 10 over 1");
     let counts = [1_u32, 5, 10];
     stage.warm_up(Cast::of(1, Shape::Mesh))?;
     let mut per_agent: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
@@ -52,7 +53,7 @@ pub(super) fn few(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         let last = |agents: u32| per_agent[&agents].last().copied().unwrap_or(f64::NAN);
         ratios.push(last(10) / last(1));
     }
-    let mut draft = Draft::of(ratios, "time per agent, 10 over 1");
+    let mut draft = Draft::of(ratios);
     for (agents, samples) in &per_agent {
         draft.cases.push(case(format!("per agent of {agents}"), "ms", Judged::Mean, None, samples)?);
     }
@@ -63,6 +64,7 @@ pub(super) fn few(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
 
 /// 5: how creation grows.
 pub(super) fn many(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("20 agents");
     let counts = [2_u32, 4, 8, 10, 12, 16, 20];
     stage.warm_up(Cast::of(2, Shape::Mesh))?;
     let mut times: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
@@ -86,7 +88,7 @@ pub(super) fn many(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         of.iter().map(|(agents, samples)| (*agents, median(samples))).collect()
     };
     let growth = exponent(&medians(&times));
-    let mut draft = Draft::of(times[&20].clone(), "20 agents");
+    let mut draft = Draft::of(times[&20].clone());
     draft.cases.push(case("10 agents", "ms", Judged::Mean, Some(30_000.0), &times[&10])?);
     for (agents, samples) in times.iter().filter(|(agents, _)| ![10, 20].contains(*agents)) {
         draft.cases.push(case(format!("{agents} agents"), "ms", Judged::Mean, None, samples)?);
@@ -128,6 +130,7 @@ pub(super) fn pass_round(stage: &mut Stage<'_>, swarm: &mut Swarm, count: u32, b
 
 /// 6: eight agents in each topology, on one question and its messages.
 pub(super) fn topologies(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("8 agents, mesh over hierarchical");
     const AGENTS: u32 = 8;
     const MESSAGES: u32 = 100;
     const ROUNDS: u32 = 20;
@@ -174,7 +177,7 @@ pub(super) fn topologies(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     stage.audit.claim(claim, "0.95 to 1.00, above 1.50", format!("{near:.2}, {far:.2}"), {
         (0.95..=1.0).contains(&near) && far > 1.5
     });
-    let mut draft = Draft::of(ratios, "8 agents, mesh over hierarchical");
+    let mut draft = Draft::of(ratios);
     for (shape, samples) in &decisions {
         draft.cases.push(case(format!("decision in {}", name(*shape)), "ms", Judged::Mean, None, samples)?);
     }

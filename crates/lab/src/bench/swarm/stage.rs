@@ -231,12 +231,19 @@ pub(super) struct Stage<'a> {
     provider: &'a mut dyn Provider,
     pub(super) plan: &'a Plan,
     pub(super) audit: Audit,
+    /// What is done, where tiers differ: a part of the benchmark's name, whether it can be carried out or not.
+    pub(super) parameters: String,
     swarms: u64,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(provider: &'a mut dyn Provider, plan: &'a Plan) -> Self {
-        Self { provider, plan, audit: Audit::default(), swarms: 0 }
+        Self { provider, plan, audit: Audit::default(), parameters: String::new(), swarms: 0 }
+    }
+
+    /// What a benchmark is about to do, before anything of it can fail: under one name it is found again in every run.
+    pub(super) fn does(&mut self, parameters: impl Into<String>) {
+        self.parameters = parameters.into();
     }
 
     pub(super) fn provider(&self) -> &'static str {

@@ -83,6 +83,16 @@ struct Mail {
     thread: Option<u32>,
 }
 
+impl Mail {
+    /// If it is the end, the seat is closed.
+    fn leave(&mut self) -> bool {
+        if self.ends {
+            (self.frames, self.thread) = (None, None);
+        }
+        self.ends
+    }
+}
+
 #[derive(Debug, Default)]
 struct Seat {
     mail: Mutex<Mail>,
@@ -137,6 +147,10 @@ impl House {
         let mut subject = (self.make)(role, Arc::clone(&self.clock));
         let (mut frames, mut orders) = (Vec::new(), VecDeque::new());
         loop {
+            // Who dies in the midst of something has no last words: nothing of what it has just done leaves it.
+            if seat.lock().leave() {
+                return;
+            }
             let mut is_stuck = false;
             while let Some(parcel) = subject.poll_frame() {
                 // A closed mailbox is a dead neighbour, and silence is how death is noticed.
@@ -161,9 +175,7 @@ impl House {
                 let waited = seat.bell.wait_timeout_while(mail, left, |mail| is_idle(mail));
                 mail = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
-            if mail.ends {
-                mail.frames = None;
-                mail.thread = None;
+            if mail.leave() {
                 return;
             }
             std::mem::swap(&mut orders, &mut mail.orders);

@@ -101,6 +101,7 @@ pub(super) fn verify(
 
 /// 7: executions of five agents.
 pub(super) fn execution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does(format!("5 agents, 50 executions of {BARS} bars each, {} times", stage.plan.runs()));
     let what = Execution { executions: 50, pace: 0, tell: false };
     let (mut swarm, _) = stage.create(Cast::of(5, Shape::Mesh))?;
     execute(stage, &mut swarm, Execution { executions: 5, ..what })?;
@@ -114,8 +115,7 @@ pub(super) fn execution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         took.extend(executed.took.iter().map(|nanos| ms_of(*nanos)));
     }
     stage.destroy(swarm)?;
-    let mut draft =
-        Draft::of(took, format!("5 agents, 50 executions of {BARS} bars each, {} times", stage.plan.runs()));
+    let mut draft = Draft::of(took);
     let mut rate = case("executions of all agents", "executions/s", Judged::Mean, None, &rates)?;
     rate.more_is_better = true;
     draft.cases.push(rate);
@@ -229,6 +229,7 @@ const ODD: u32 = 5;
 /// 9: six agents, and what a silent and a lying one do to them.
 pub(super) fn consensus(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let rounds = stage.plan.of_tier(20, 20, 40);
+    stage.does(format!("6 agents, {rounds} rounds"));
     let mut votes: Vec<Conduct> = PROPOSALS.map(honest).into();
     let all = rounds_of(stage, Cast::of(6, Shape::Mesh), &votes, rounds)?;
     votes[ODD as usize] = Conduct::Silent;
@@ -238,7 +239,7 @@ pub(super) fn consensus(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let one = Choice::Act { action: Action::Hold, confidence: 5_500 };
     votes[ODD as usize] = Conduct::Lying(one, Choice::Act { action: Action::Sell, confidence: 9_900 });
     let lying = rounds_of(stage, Cast { mode: Mode::Byzantine, ..hasty }, &votes, rounds)?;
-    let mut draft = Draft::of(all.took.clone(), format!("6 agents, {rounds} rounds"));
+    let mut draft = Draft::of(all.took.clone());
     draft.cases.push(case("until the first agent holds the certificate", "ms", Judged::Mean, None, &all.first)?);
     draft.cases.push(case("one agent silent", "ms", Judged::Mean, Some(200.0), &silent.took)?);
     draft.cases.push(case("one agent lies, Byzantine mode", "ms", Judged::Mean, Some(200.0), &lying.took)?);
@@ -319,6 +320,7 @@ struct Distributed {
 
 /// 8: a hundred tasks, by each strategy of distribution, and with a death half-way.
 pub(super) fn distribution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
+    stage.does("8 agents, 100 tasks, 5 strategies");
     let (mut all, mut cases) = (Vec::new(), Vec::new());
     let (mut rates, mut efficiencies) = (Vec::new(), Vec::new());
     for strategy in Strategy::ALL {
@@ -326,7 +328,7 @@ pub(super) fn distribution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         let (mut swarm, _) = stage.create(cast)?;
         let (mut of_it, mut efficiency) = (Vec::new(), Vec::new());
         for run in 0..=stage.plan.runs() {
-            let done = distribute(stage, &mut swarm, u64::from(run), None)?;
+            let done = distribute(stage, &mut swarm, u64::from(run))?;
             if run > 0 {
                 of_it.push(TASKS as f64 / done.seconds);
                 efficiency.push(done.efficiency);
@@ -346,8 +348,7 @@ pub(super) fn distribution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let mut killed = Vec::new();
     for _ in 0..stage.plan.runs() {
         let (mut swarm, _) = stage.create(distributing(Strategy::Adaptive, 300 * MILLISECOND, true))?;
-        let victim = swarm.charter.agents - 1;
-        let done = distribute(stage, &mut swarm, 0, Some(victim))?;
+        let done = distribute(stage, &mut swarm, 0)?;
         stage.destroy(swarm)?;
         killed.push(TASKS as f64 / done.seconds);
     }
@@ -360,7 +361,7 @@ pub(super) fn distribution(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     )?;
     case.more_is_better = true;
     cases.push(case);
-    let mut draft = Draft::of(all, "8 agents, 100 tasks, 5 strategies");
+    let mut draft = Draft::of(all);
     draft.cases = cases;
     draft.series.push(series("tasks a second", "strategy", "tasks/s, median", rates));
     let y = "ideal over real makespan, as many workers as cores";
@@ -382,15 +383,41 @@ const fn told_strategy(strategy: Strategy) -> &'static str {
     }
 }
 
-fn distribute(
-    stage: &mut Stage<'_>,
-    swarm: &mut Swarm,
-    run: u64,
-    victim: Option<u32>,
-) -> Result<Distributed, BenchError> {
+/// Who began and who ended what, as agents tell it.
+#[derive(Debug, Default)]
+struct Attempts {
+    began: BTreeMap<u64, Vec<u32>>,
+    ran: BTreeMap<u64, Vec<u32>>,
+    done: BTreeMap<u64, Vec<Outcome>>,
+    /// Nanoseconds of all that ran.
+    took: u64,
+}
+
+impl Attempts {
+    fn hear(&mut self, at: u32, answer: Answer) {
+        match answer {
+            Answer::Began { key } => self.began.entry(key).or_default().push(at),
+            Answer::Ran { key, took } => {
+                self.ran.entry(key).or_default().push(at);
+                self.took += took;
+            }
+            Answer::Done { key, outcome } => self.done.entry(key).or_default().push(outcome),
+            _ => {}
+        }
+    }
+
+    /// Tasks that an agent is in the midst of, as far as it has told.
+    fn open(&self, at: u32) -> Vec<u64> {
+        let by = |all: &BTreeMap<u64, Vec<u32>>, key: &u64| all.get(key).is_some_and(|agents| agents.contains(&at));
+        self.began.keys().filter(|key| by(&self.began, key) && !by(&self.ran, key)).copied().collect()
+    }
+}
+
+/// A hundred tasks from the first agent to all; where agents are mortal, one dies half-way, in the midst of a task.
+fn distribute(stage: &mut Stage<'_>, swarm: &mut Swarm, run: u64) -> Result<Distributed, BenchError> {
     let first = run * TASKS;
-    // Long enough for the victim to be in the midst of one, with more before it.
-    let again = if victim.is_some() { 9 } else { 0 };
+    // Long enough for who is to die to be in the midst of one.
+    let again = if swarm.charter.mortal { 9 } else { 0 };
     let task = |number: u64| {
         let instrument = (number % u64::from(SYMBOLS)) as u16;
         Task {
@@ -408,36 +435,35 @@ fn distribute(
     for batch in tasks.chunks(BATCH as usize) {
         swarm.say(0, &Order::Submit(batch.to_vec()))?;
     }
-    let mut ran: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-    let mut done: BTreeMap<u64, Vec<Outcome>> = BTreeMap::new();
-    let mut took = 0_u64;
-    let mut victim = victim;
-    while (done.len() as u64) < TASKS {
+    let (mut attempts, mut victim) = (Attempts::default(), None);
+    while (attempts.done.len() as u64) < TASKS {
         let (at, answer) = swarm.hear(stage.plan, "do its tasks", Duration::ZERO)?;
-        match answer {
-            Answer::Ran { key, took: nanos } => {
-                ran.entry(key).or_default().push(at);
-                took += nanos;
-            }
-            Answer::Done { key, outcome } => done.entry(key).or_default().push(outcome),
-            _ => {}
-        }
-        if done.len() as u64 >= TASKS / 2
-            && let Some(victim) = victim.take()
-        {
-            swarm.kill(victim)?;
+        attempts.hear(at, answer);
+        let is_due = swarm.charter.mortal && victim.is_none() && attempts.done.len() as u64 >= TASKS / 2;
+        // The last of those that work, rather than one that keeps the table: what its death costs is its work.
+        let working = || (1..swarm.charter.agents).rev().find(|at| !attempts.open(*at).is_empty());
+        if let Some(at) = is_due.then(working).flatten() {
+            victim = Some(at);
+            swarm.kill(at)?;
         }
     }
     let seconds = began.elapsed().as_secs_f64();
     // Words of the last executions may still be on their way behind the news that they are done.
     let told = swarm.reports(stage.plan)?;
     for (at, answer) in std::mem::take(&mut swarm.unasked) {
-        match answer {
-            Answer::Ran { key, .. } => ran.entry(key).or_default().push(at),
-            Answer::Done { key, outcome } => done.entry(key).or_default().push(outcome),
-            _ => {}
-        }
+        attempts.hear(at, answer);
     }
+    if swarm.charter.mortal {
+        let held = victim.map_or_else(Vec::new, |at| attempts.open(at));
+        let taken = held.iter().filter(|key| attempts.ran.contains_key(key)).count();
+        let found = match victim {
+            Some(at) => format!("{taken} of agent {at}"),
+            None => "nobody died".to_owned(),
+        };
+        let claim = "who died was in the midst of a task, and another did it";
+        stage.audit.claim(claim, "1 or more", found, taken > 0);
+    }
+    let Attempts { ran, done, took, .. } = attempts;
     let once = done.iter().filter(|(key, ends)| (first..first + TASKS).contains(*key) && ends.len() == 1).count();
     stage.audit.equal("every task ended exactly once", &TASKS, &(once as u64));
     let runs: usize = ran.values().map(Vec::len).sum();

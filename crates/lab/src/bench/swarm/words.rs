@@ -294,7 +294,12 @@ pub enum Answer {
     },
     /// Its state.
     State(StateReport),
-    /// It runs an attempt at a task, which took so long.
+    /// It begins an attempt at a task, and says so before it does anything for it.
+    Began {
+        /// The task.
+        key: u64,
+    },
+    /// It ran an attempt at a task, which took so long.
     Ran {
         /// The task.
         key: u64,

@@ -60,6 +60,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        self.keeping.prices.mean_nothing(Subject::Engine)?;
         let scale = if self.small { Scale::SMOKE } else { Scale::FULL };
         let mut list = workloads(scale);
         list.extend(ingestion::workloads());
@@ -76,7 +77,10 @@ impl Engine {
         list.retain(|w| chosen(&w.id()));
         let path: Vec<String> = path::ids().into_iter().filter(|id| chosen(id)).collect();
         let missing: Vec<Missing> = missing().into_iter().filter(|m| chosen(&m.suite)).collect();
-        if list.is_empty() && path.is_empty() && missing.is_empty() {
+        // What a category without workloads of its own chooses: the rows of a build that counts allocations.
+        let memory = |text: &String| "memory/".contains(text.as_str()) || text.starts_with("memory/");
+        let counts = cfg!(feature = "allocations") && (self.category.is_empty() || self.category.iter().any(memory));
+        if list.is_empty() && path.is_empty() && missing.is_empty() && !counts {
             let message = format!(
                 "no benchmark is named `{}`; `starling bench engine --list` shows what there is",
                 self.category.join("`, `")
@@ -94,11 +98,10 @@ impl Engine {
         let sitting = Sitting::begin();
         let mut benchmarks = measure(&list, tier, json)?;
         #[cfg(feature = "allocations")]
-        if self.category.is_empty()
-            || self.category.iter().any(|text| "memory/".contains(text) || text.starts_with("memory"))
-        {
-            benchmarks.push(ingestion::memory().map_err(Failure::run)?);
-            benchmarks.extend(starling_lab::bench::memory::measure_all().map_err(Failure::run)?);
+        if counts {
+            let mut rows = vec![ingestion::memory().map_err(Failure::run)?];
+            rows.extend(starling_lab::bench::memory::measure_all().map_err(Failure::run)?);
+            benchmarks.extend(rows.into_iter().filter(|row| chosen(&row.key())));
         }
         if !path.is_empty() {
             let rows = walk(tier, json)?;

@@ -65,6 +65,7 @@ fn all() -> (Vec<Work>, Vec<Missing>) {
 
 impl Mesh {
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        self.keeping.prices.mean_nothing(Subject::Mesh)?;
         let (mut works, mut missing) = all();
         let chosen = |title: &str| self.category.is_empty() || self.category.iter().any(|text| title.contains(text));
         works.retain(|work| chosen(&work.title));

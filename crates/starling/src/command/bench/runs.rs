@@ -12,7 +12,8 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::{Value, json};
 use starling_lab::bench::history::comparable;
-use starling_lab::bench::{BenchRecord, Benchmark, Missing, SCHEMA, Subject, Tier};
+use starling_lab::bench::{BenchRecord, Benchmark, Missing, SCHEMA, Subject, Tier, price};
+use starling_swarm::cost::PriceTable;
 
 use super::super::{backtest, output};
 use super::engine::{load, machine};
@@ -31,6 +32,41 @@ pub(super) struct Keeping {
     /// What the report compares with, besides the run before: a result, or a name that `starling bench baseline` gave.
     #[arg(long, value_name = "FILE|NAME", requires = "out")]
     baseline: Option<String>,
+    #[command(flatten)]
+    pub(super) prices: Prices,
+}
+
+/// What resources cost. Every command that measures or tells takes the flag, and where it would change nothing it is refused.
+#[derive(Debug, Args)]
+pub(super) struct Prices {
+    /// Prices of agents' resources, instead of the built-in ones: for `starling bench swarm`, whose results have costs.
+    #[arg(long = "prices", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Prices {
+    /// The file's tables, or the built-in ones.
+    pub(super) fn tables(&self) -> Result<Vec<PriceTable>, Failure> {
+        let Some(path) = &self.file else { return Ok(price::built_in()) };
+        let failed = |e: &dyn std::fmt::Display| Failure::usage(format!("{}: {e}", path.display()));
+        let text = fs::read_to_string(path).map_err(|e| failed(&format!("the prices cannot be read: {e}")))?;
+        price::read(&text).map_err(|e| failed(&e))
+    }
+
+    /// Of results without costs.
+    pub(super) fn mean_nothing(&self, subject: Subject) -> Result<(), Failure> {
+        let name = subject.name();
+        self.refuse(&format!(
+            "`bench {name}` has no costs: only agents' resources have a price, in `starling bench swarm --prices FILE`"
+        ))
+    }
+
+    fn refuse(&self, why: &str) -> Result<(), Failure> {
+        match &self.file {
+            Some(path) => Err(Failure::usage(format!("--prices {}: {why}", path.display()))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Keeping {
@@ -77,6 +113,7 @@ impl Sitting {
             benchmarks,
             missing,
             machine: machine(),
+            cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()),
             load: self.load.zip(load()).map(|(before, after)| [before, after]),
             commit: backtest::COMMIT.to_owned(),
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -335,10 +372,16 @@ pub(super) struct Report {
     /// What to compare with, besides the run before: a result, or a name that `starling bench baseline` gave.
     #[arg(long, value_name = "FILE|NAME")]
     baseline: Option<String>,
+    #[command(flatten)]
+    prices: Prices,
 }
 
 impl Report {
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
+        self.prices.refuse(
+            "a result is told with the prices that it was measured and judged with; measure again with \
+             `starling bench swarm --prices FILE`",
+        )?;
         let record = read(&self.record).map_err(|fault| fault.told(""))?;
         let folder = self.record.parent().map(PathBuf::from).unwrap_or_default();
         // A run of the ledger is among its like; a latest result stands beside them.

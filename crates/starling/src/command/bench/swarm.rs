@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use starling_lab::bench::swarm::{CATEGORIES, DEFINITIONS, Definition, Material, Plan, Provider, Threads, measure};
-use starling_lab::bench::{BenchError, Benchmark, Id, Missing, SCHEMA, Subject, Tier, price};
+use starling_lab::bench::{BenchError, Benchmark, Id, Missing, SCHEMA, Subject, Tier};
 use starling_swarm::cost::{PriceTable, Resources};
 
 use super::super::{backtest, demo, output};
@@ -64,9 +64,6 @@ pub(super) struct Swarm {
     category: Vec<String>,
     #[command(flatten)]
     keeping: Keeping,
-    /// Prices of resources, instead of the built-in ones.
-    #[arg(long, value_name = "FILE")]
-    prices: Option<PathBuf>,
     /// List what there is, without measuring.
     #[arg(long)]
     list: bool,
@@ -170,13 +167,6 @@ impl Swarm {
         Ok(list)
     }
 
-    fn prices(&self) -> Result<Vec<PriceTable>, Failure> {
-        let Some(path) = &self.prices else { return Ok(price::built_in()) };
-        let failed = |e: &dyn std::fmt::Display| Failure::usage(format!("{}: {e}", path.display()));
-        let text = fs::read_to_string(path).map_err(|e| failed(&format!("the prices cannot be read: {e}")))?;
-        price::read(&text).map_err(|e| failed(&e))
-    }
-
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
         let list = self.chosen()?;
         if self.list {
@@ -194,7 +184,7 @@ impl Swarm {
         if !cfg!(target_os = "linux") {
             return Err(Failure::usage("`bench swarm` reads what agents use from /proc: it needs Linux"));
         }
-        let (prices, tier) = (self.prices()?, self.tier.tier());
+        let (prices, tier) = (self.keeping.prices.tables()?, self.tier.tier());
         let desk = self.keeping.open(Subject::Swarm)?;
         let heading = Heading {
             schema: SCHEMA,

@@ -4,7 +4,7 @@
 //! too bad, medium what may do so soon or hides it, low what is worth a look.
 
 use starling_lab::bench::compare::Verdict;
-use starling_lab::bench::{Benchmark, Id};
+use starling_lab::bench::{Benchmark, Id, Subject};
 use starling_lab::stats::sample::{Convention, quantile};
 
 use super::super::document::{Advice, Block, Tone};
@@ -46,11 +46,27 @@ const LOW: &str = "Low";
 
 pub(super) fn advices(matter: &Matter) -> Vec<Advice> {
     let mut all: Vec<Advice> = failing(matter);
-    let rules: [fn(&Matter) -> Option<Advice>; 12] =
-        [debug, busy, near, worse, drifts, noisy, steep, missing, apart, outlying, topologies, loose];
-    all.extend(rules.into_iter().filter_map(|rule| rule(matter)));
+    all.extend(RULES.iter().filter_map(|(_, rule)| rule(matter)));
     all
 }
+
+type Rule = fn(&Matter) -> Option<Advice>;
+
+/// What is looked at besides the benchmarks that fail, the most pressing first; each has a name, by which its test is found.
+pub(super) const RULES: [(&str, Rule); 12] = [
+    ("debug", debug),
+    ("busy", busy),
+    ("near", near),
+    ("worse", worse),
+    ("drifts", drifts),
+    ("noisy", noisy),
+    ("steep", steep),
+    ("missing", missing),
+    ("apart", apart),
+    ("outlying", outlying),
+    ("topologies", topologies),
+    ("loose", loose),
+];
 
 fn advice(level: &'static str, text: String, evidence: Vec<String>, command: String) -> Advice {
     let tone = match level {
@@ -84,7 +100,7 @@ fn failing(matter: &Matter) -> Vec<Advice> {
             .checks
             .iter()
             .filter(|check| !check.holds)
-            .map(|check| format!("{}: {} found, {} expected", check.claim, check.found, check.expected))
+            .map(|check| format!("{}: expected {}, found {}", check.claim, check.expected, check.found))
             .collect();
         let name = matter.called(b);
         let tier = &matter.record.tier;
@@ -132,8 +148,9 @@ fn debug(matter: &Matter) -> Option<Advice> {
 }
 
 fn busy(matter: &Matter) -> Option<Advice> {
-    let [before, after] = matter.record.load.filter(|_| summary::busy(matter.record))?;
-    let evidence = vec![format!("load {before:.1} before and {after:.1} after, on {}", matter.record.machine)];
+    let ([before, after], cores) = summary::busy(matter.record)?;
+    let cores = counted(u64::from(cores), "core");
+    let evidence = vec![format!("load {before:.1} before and {after:.1} after, on {cores}")];
     let text = "Measure again while nothing else runs.".to_owned();
     Some(advice(MEDIUM, text, evidence, whole(matter, &matter.record.tier)))
 }
@@ -155,29 +172,46 @@ fn near(matter: &Matter) -> Option<Advice> {
 fn worse(matter: &Matter) -> Option<Advice> {
     let besides: Vec<&Beside> = [&matter.previous, &matter.baseline].into_iter().flatten().collect();
     let mut evidence = Vec::new();
-    let mut first = None;
+    let (mut first, mut before) = (None, "");
     for beside in besides {
         for c in beside.of(Verdict::Worse) {
-            first = first.or_else(|| matter.record.benchmarks.iter().find(|b| b.key() == c.id));
+            if first.is_none() {
+                first = matter.record.benchmarks.iter().find(|b| b.key() == c.id);
+                before = beside.other.commit.as_str();
+            }
             let change = signed(percent(c.ratio - 1.0, 1));
             let [low, high] = c.ratio_ci95.map(|ratio| signed(percent(ratio - 1.0, 1)));
             evidence.push(format!("{}: {change} ({low} to {high}) against {}", c.id, beside.name));
         }
     }
     let (b, over) = (first?, percent(TOLERANCE, 0));
-    let category = match &b.id {
-        Id::Path(path) => path.clone(),
-        Id::Number(_) => b.category.clone().unwrap_or_else(|| b.name.clone()),
-    };
-    let text = format!("See whether what costs over {over} more does so when both builds are measured in turn.");
     // Comparing programs measures the engine; other subjects are measured again.
-    let command = match matter.record.subject {
-        starling_lab::bench::Subject::Engine => {
-            format!("starling bench compare OLD NEW --category {}", shell_word(&category))
+    let (text, command) = match (matter.record.subject, &b.id) {
+        (Subject::Engine, Id::Path(path)) => {
+            ("does so when both builds are measured in turn", in_turn(&matter.record.commit, before, path))
         }
-        _ => matter.again(b, &matter.record.tier),
+        _ => ("does so again", matter.again(b, &matter.record.tier)),
     };
-    Some(advice(MEDIUM, text, evidence, command))
+    Some(advice(MEDIUM, format!("See whether what costs over {over} more {text}."), evidence, command))
+}
+
+/// Builds both commits and measures them in turn, in a checkout of the source; the programs are left to the reader where
+/// their commits are not told, or are the same.
+fn in_turn(after: &str, before: &str, category: &str) -> String {
+    let is_commit = |text: &str| (7..=40).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit());
+    let category = shell_word(category);
+    if !is_commit(after) || !is_commit(before) || after == before {
+        return format!("starling bench compare OLD NEW --category {category}");
+    }
+    let program = |commit: &str| format!("target/{commit}/target/release/starling");
+    let build = |commit: &str| {
+        let folder = format!("target/{commit}");
+        format!(
+            "git worktree add --detach {folder} {commit}\ncargo build --release --manifest-path {folder}/Cargo.toml\n"
+        )
+    };
+    let (old, new) = (program(before), program(after));
+    format!("{}{}{new} bench compare {old} {new} --category {category}", build(before), build(after))
 }
 
 fn drifts(matter: &Matter) -> Option<Advice> {
@@ -238,6 +272,9 @@ fn missing(matter: &Matter) -> Option<Advice> {
 }
 
 fn apart(matter: &Matter) -> Option<Advice> {
+    if matter.record.subject != Subject::Swarm {
+        return None;
+    }
     let (first, second) = (*matter.providers.first()?, *matter.providers.get(1)?);
     let mut found = Vec::new();
     for b in matter.record.benchmarks.iter().filter(|b| b.provider.as_deref() == Some(first)) {

@@ -2,12 +2,14 @@
 
 use starling_lab::bench::compare::Verdict;
 use starling_lab::bench::{BenchRecord, Benchmark};
+use starling_lab::stats::{bootstrap, outlier};
 
 use super::super::chart::{Ink, Measure, Spread, Strip, Strips};
 use super::super::document::{Block, Cell, Fact, Figure, Table, Tone, numbers, words};
-use super::super::number::{counted, grouped, percent, signed};
+use super::super::number::{count, counted, grouped, percent, signed};
 use super::{
-    Beside, Matter, TOLERANCE, bound_cell, cost, figure_cell, listed, margin_cell, unit, verdict_cell, with_unit,
+    Beside, Matter, TOLERANCE, bound_cell, cost, figure_cell, figures as all_figures, listed, margin_cell, unit,
+    verdict_cell, with_unit,
 };
 
 /// Rows of the chart of limits: those nearest to theirs.
@@ -54,29 +56,40 @@ pub(super) fn verdict(matter: &Matter) -> (String, Tone) {
     if let Some((_, hour)) = cost::dearest_hour(matter) {
         parts.push(hour);
     }
-    parts.extend(matter.previous.as_ref().map(|beside| changed(beside)));
+    parts.extend(matter.previous.as_ref().map(|beside| changed(matter, beside)));
     (parts.join("; "), if failing.is_empty() { Tone::Gain } else { Tone::Loss })
 }
 
-/// How many got worse and better.
-fn changed(beside: &Beside) -> String {
+/// How many fail that did not, fail no more, got worse and better.
+fn changed(matter: &Matter, beside: &Beside) -> String {
     let (worse, better) = (beside.of(Verdict::Worse).len(), beside.of(Verdict::Better).len());
-    match (worse, better) {
-        (0, 0) => format!("unchanged since {}", beside.name),
-        (worse, 0) => format!("{worse} worse than {}", beside.name),
-        (0, better) => format!("{better} better than {}", beside.name),
-        (worse, better) => format!("{worse} worse and {better} better than {}", beside.name),
+    let [broken, mended] = turned(matter, beside);
+    let all = [(broken, "newly failing"), (mended, "mended"), (worse, "worse"), (better, "better")];
+    let told: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    match listed(&told, all.len()).as_str() {
+        "" => format!("unchanged since {}", beside.name),
+        told if worse + better == 0 => format!("{told} since {}", beside.name),
+        told => format!("{told} than {}", beside.name),
     }
 }
 
-/// Cores of the machine, as its description tells them.
-fn cores(record: &BenchRecord) -> Option<f64> {
-    record.machine.split(", ").find_map(|part| part.strip_suffix(" cores").or(part.strip_suffix(" core"))?.parse().ok())
+/// How many fail that passed in another run, and how many pass that failed.
+fn turned(matter: &Matter, beside: &Beside) -> [usize; 2] {
+    let before = |b: &Benchmark| beside.other.benchmarks.iter().find(|other| other.key() == b.key())?.pass;
+    let turned = |pass: bool| {
+        let is = |b: &&Benchmark| b.pass == Some(pass) && before(b) == Some(!pass);
+        matter.record.benchmarks.iter().filter(is).count()
+    };
+    [turned(false), turned(true)]
 }
 
-/// True if the machine had more to do than it has cores, but for the benchmark itself.
-pub(super) fn busy(record: &BenchRecord) -> bool {
-    record.load.zip(cores(record)).is_some_and(|([before, _], cores)| before > cores * 0.5)
+/// Share of the cores that may have something else to do.
+const BUSY: f64 = 0.5;
+
+/// Load before and after, and the cores, if others had more of the machine than they may; of a record that does not tell one
+/// of them nothing is said.
+pub(super) fn busy(record: &BenchRecord) -> Option<([f64; 2], u32)> {
+    record.load.zip(record.cores).filter(|([before, _], cores)| *before > f64::from(*cores) * BUSY)
 }
 
 /// What must be read before the figures.
@@ -91,10 +104,10 @@ pub(super) fn flags(matter: &Matter) -> Vec<String> {
     if record.profile != "release" {
         flags.push(format!("Built as `{}`: the figures say nothing about a release.", record.profile));
     }
-    if let Some([before, after]) = record.load.filter(|_| busy(record)) {
+    if let Some(([before, after], cores)) = busy(record) {
         let (before, after) = (grouped(before, 1), grouped(after, 1));
-        flags
-            .push(format!("The machine was busy before it began: load {before}, then {after}, on {}.", record.machine));
+        let cores = counted(u64::from(cores), "core");
+        flags.push(format!("The machine was busy before it began: load {before}, then {after}, on {cores}."));
     }
     for beside in [&matter.baseline].into_iter().flatten() {
         let other = beside.other;
@@ -126,11 +139,11 @@ pub(super) fn flags(matter: &Matter) -> Vec<String> {
 /// The executive summary.
 pub(super) fn blocks(matter: &Matter) -> Vec<Block> {
     let mut blocks = vec![Block::Figures(figures(matter))];
-    blocks.extend(limits(matter));
     let failing: Vec<String> = matter.failing().into_iter().map(|b| why(matter, b)).collect();
     if !failing.is_empty() {
         blocks.push(Block::Notes { tone: Tone::Loss, title: "What fails, and by what", items: failing });
     }
+    blocks.extend(limits(matter));
     blocks.push(Block::Table(targets(matter)));
     blocks.push(Block::Text(
         "Margin is the distance to the tighter of required and target as a share of it, from ten times on how many times \
@@ -139,6 +152,10 @@ pub(super) fn blocks(matter: &Matter) -> Vec<Block> {
             .into(),
     ));
     blocks.push(Block::Facts(conditions(matter.record)));
+    let methods = methods(matter.record);
+    if !methods.is_empty() {
+        blocks.push(Block::Notes { tone: Tone::Plain, title: "How the figures are made", items: methods });
+    }
     if !matter.record.missing.is_empty() {
         let items = matter.record.missing.iter().map(|m| format!("{}: {}", m.suite, m.reason)).collect();
         blocks.push(Block::Notes { tone: Tone::Warn, title: "Asked for and not measured", items });
@@ -184,8 +201,14 @@ fn figures(matter: &Matter) -> Vec<Figure> {
         None => figure("Since last time", "first run".into(), "of this tier on this machine".into(), Tone::Plain),
         Some(beside) => {
             let (worse, better) = (beside.of(Verdict::Worse).len(), beside.of(Verdict::Better).len());
-            let detail = format!("of {}, against {}", beside.found.comparisons.len(), beside.name);
-            let tone = if worse > 0 { Tone::Warn } else { Tone::Plain };
+            let [broken, _] = turned(matter, beside);
+            let newly = if broken > 0 { format!("{broken} newly failing; ") } else { String::new() };
+            let detail = format!("{newly}of {}, against {}", beside.found.comparisons.len(), beside.name);
+            let tone = match (broken, worse) {
+                (0, 0) => Tone::Plain,
+                (0, _) => Tone::Warn,
+                _ => Tone::Loss,
+            };
             figure("Since last time", format!("{worse} worse, {better} better"), detail, tone)
         }
     });
@@ -268,39 +291,47 @@ fn share_of(used: f64) -> String {
     percent(used, digits)
 }
 
-/// By what a benchmark fails.
+/// By what a benchmark fails, and whether it did the last time.
 fn why(matter: &Matter, b: &Benchmark) -> String {
-    let unit = unit(b);
     let mut reasons: Vec<String> = Vec::new();
-    let mut held = |name: &str, measured: Option<f64>, bounds: [(&str, Option<f64>); 2], pass: Option<bool>| {
-        if pass != Some(false) {
-            return;
-        }
-        let Some(measured) = measured else {
-            reasons.push(format!("{name}too few samples for {}", b.judged.name()));
-            return;
+    for figures in all_figures(b).iter().filter(|figures| figures.pass == Some(false) || figures.condition.is_empty()) {
+        let name = if figures.condition.is_empty() { String::new() } else { format!("{}: ", figures.condition) };
+        let asked = [("required", figures.requirement), ("our target", figures.target)];
+        let Some(measured) = figures.measured else {
+            // Of what could not be carried out there are none, and a check says why.
+            if figures.samples.n > 0 && asked.iter().any(|(_, bound)| bound.is_some()) {
+                let n = counted(figures.samples.n as u64, "sample");
+                reasons.push(format!("{name}{n} carry no {}", figures.judged.name()));
+            }
+            continue;
         };
-        let misses = |bound: f64| if b.more_is_better { measured < bound } else { measured > bound };
-        for (what, bound) in bounds {
+        let misses = |bound: f64| if figures.more_is_better { measured < bound } else { measured > bound };
+        for (what, bound) in asked {
             if let Some(bound) = bound.filter(|bound| misses(*bound)) {
-                let than = if b.more_is_better { "at least" } else { "at most" };
+                let than = if figures.more_is_better { "at least" } else { "at most" };
                 reasons.push(format!(
                     "{name}{} measured, {than} {} {what}",
-                    with_unit(measured, &unit),
-                    with_unit(bound, &unit)
+                    with_unit(measured, &figures.unit),
+                    with_unit(bound, &figures.unit)
                 ));
             }
         }
-    };
-    let asked = |requirement, target| [("required", requirement), ("our target", target)];
-    held("", b.measured, asked(b.requirement, b.target), b.pass);
-    for case in &b.cases {
-        held(&format!("{}: ", case.name), case.measured, asked(case.requirement, case.target), case.pass);
     }
     for check in b.checks.iter().filter(|check| !check.holds) {
-        reasons.push(format!("{}: {} found, {} expected", check.claim, check.found, check.expected));
+        reasons.push(format!("{}: expected {}, found {}", check.claim, check.expected, check.found));
     }
-    format!("{}: {}", matter.called(b), reasons.join("; "))
+    format!("{}: {}{}", matter.called(b), reasons.join("; "), before(matter, b).unwrap_or_default())
+}
+
+/// What a benchmark did in the run before.
+fn before(matter: &Matter, b: &Benchmark) -> Option<String> {
+    let beside = matter.previous.as_ref()?;
+    let Some(other) = beside.other.benchmarks.iter().find(|other| other.key() == b.key()) else {
+        return Some(format!(". It was not in {}", beside.name));
+    };
+    let with = other.measured.map_or_else(String::new, |m| format!(" with {}", with_unit(m, &unit(other))));
+    let did = if other.fails() { "failed, too," } else { "passed" };
+    Some(format!(". In {} it {did}{with}", beside.name))
 }
 
 /// Every benchmark against what is asked of it.
@@ -366,6 +397,32 @@ fn conditions(record: &BenchRecord) -> Vec<Fact> {
         Fact::new("Duration", span(record.seconds)),
         Fact::new("Layout of the result", record.schema.to_string()),
     ]
+}
+
+/// How the figures of a record were made of its samples, as far as it has any.
+fn methods(record: &BenchRecord) -> Vec<String> {
+    let figures = || record.benchmarks.iter().flat_map(all_figures).map(|figures| figures.samples);
+    let mut told = Vec::new();
+    if figures().any(|samples| samples.n > 1) {
+        told.push(format!(
+            "The 95 % interval of a median is a percentile bootstrap (Efron 1979): {} resamples, seed {}. Their medians are \
+             drawn by the law of a resample's middle values, which is exact for any number of samples.",
+            count(bootstrap::RESAMPLES as u64),
+            bootstrap::SEED,
+        ));
+    }
+    if figures().any(|samples| samples.percentiles.iter().any(|percentile| percentile.value.is_none())) {
+        told.push(
+            "A percentile q is told of 10 / (1 - q) samples or more; of fewer it says that n is too small.".into(),
+        );
+    }
+    if figures().any(|samples| !samples.outliers.is_empty()) {
+        told.push(format!(
+            "An outlier has a modified z-score over {} (Iglewicz and Hoaglin 1993). It is named and counts in every figure.",
+            outlier::SCORE
+        ));
+    }
+    told
 }
 
 /// What follows from it all.

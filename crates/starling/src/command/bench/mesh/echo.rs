@@ -1,4 +1,4 @@
-//! A process that answers: what it is sent comes back, and what it counts it tells when asked.
+//! Somebody who answers: what it is sent comes back, and what it counts it tells when asked; and the process that does so.
 //!
 //! Invariant: as every agent's process, it confines itself before anything else and ends with its provider.
 
@@ -21,6 +21,33 @@ pub(super) const TELL: u8 = 3;
 /// Longest wait for the next word.
 const TURN: Duration = Duration::from_secs(60);
 
+/// Who answers.
+#[derive(Debug, Default)]
+pub(super) struct Echo {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Echo {
+    /// What it says to these words, if anything.
+    pub(super) fn answer(&mut self, words: Vec<u8>) -> Option<Vec<u8>> {
+        match words.split_first() {
+            Some((&COUNT, rest)) => {
+                for message in Batch::split(rest).map_while(Result::ok) {
+                    self.messages += 1;
+                    self.bytes += message.len() as u64;
+                }
+                None
+            }
+            Some((&TELL, _)) => {
+                let Self { messages, bytes } = std::mem::take(self);
+                Some([[TELL].as_slice(), &messages.to_le_bytes(), &bytes.to_le_bytes()].concat())
+            }
+            _ => Some(words),
+        }
+    }
+}
+
 /// Answers until its provider ends.
 pub(crate) fn run() -> ExitCode {
     let inside = match Inside::enter() {
@@ -32,22 +59,14 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     inside.ready(inside.assignment().agent);
-    let (mut messages, mut bytes) = (0_u64, 0_u64);
+    let mut echo = Echo::default();
     loop {
         match inside.next(TURN) {
-            Some(Told::Words(words)) => match words.split_first() {
-                Some((&COUNT, rest)) => {
-                    for message in Batch::split(rest).map_while(Result::ok) {
-                        messages += 1;
-                        bytes += message.len() as u64;
-                    }
+            Some(Told::Words(words)) => {
+                if let Some(answer) = echo.answer(words) {
+                    inside.say(answer);
                 }
-                Some((&TELL, _)) => {
-                    inside.say([[TELL].as_slice(), &messages.to_le_bytes(), &bytes.to_le_bytes()].concat());
-                    (messages, bytes) = (0, 0);
-                }
-                _ => inside.say(words),
-            },
+            }
             Some(Told::Stop) => return ExitCode::SUCCESS,
             _ => {}
         }

@@ -50,6 +50,7 @@ pub(crate) fn swarm(seed: u64, factor: f64) -> BenchRecord {
         benchmarks: Vec::new(),
         missing: vec![Missing { suite: "provider e2b".into(), reason: "this provider does not exist yet".into() }],
         machine: "a processor of tests, 2 cores, 8 GiB".into(),
+        cores: Some(2),
         load: Some([0.2, 1.7]),
         commit: "0123456789ab".into(),
         date: "2026-11-21 18:00:00 UTC".into(),
