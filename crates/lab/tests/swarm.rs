@@ -189,21 +189,17 @@ fn certificates_convince_who_was_not_there() {
     let charter = Charter::in_process(&config).unwrap();
     let mut hall = Hall::open(&charter).unwrap();
     let (_, events) = assembled();
-    let mut verdicts = Vec::new();
-    for stamp in events.chunk_by(|a, b| a.ts() == b.ts()).take(300) {
-        verdicts.extend(hall.on_stamp(stamp[0].ts(), stamp).unwrap());
-    }
-    assert!(verdicts.len() > 20, "{}", verdicts.len());
     let mut checked = 0;
-    for verdict in &verdicts {
-        let council = hall.delegates()[3].node().component().council(verdict.certificate.subject);
-        let Some(council) = council else { continue };
-        verdict.certificate.verify(&charter.keys, council).unwrap();
-        checked += 1;
-        let mut forged = (*verdict.certificate).clone();
-        forged.dossier.ballots.pop();
-        assert!(forged.verify(&charter.keys, council).is_err(), "a ballot was taken away");
+    for stamp in events.chunk_by(|a, b| a.ts() == b.ts()).take(300) {
+        for verdict in hall.on_stamp(stamp[0].ts(), stamp).unwrap() {
+            // Councils are kept as long as their bars; under older ones a certificate says nothing.
+            let council = hall.delegates()[3].node().component().council(verdict.certificate.subject).unwrap();
+            verdict.certificate.verify(&charter.keys, council).unwrap();
+            let mut forged = (*verdict.certificate).clone();
+            forged.dossier.ballots.pop();
+            assert!(forged.verify(&charter.keys, council).is_err(), "a ballot was taken away");
+            checked += 1;
+        }
     }
-    // Councils of the last stamps are kept; under older ones a certificate says nothing.
-    assert!(checked > 5, "{checked}");
+    assert!(checked > 20, "{checked}");
 }

@@ -192,6 +192,11 @@ fn what_is_no_trade_of_the_market_is_ignored() {
         let frame = USDM_TRADE.replace("MARKET", kind).replace("61800.30", at);
         assert_eq!(decode(&frame).0, Update::Ignored, "{frame}");
     }
+    for (number, none) in [("\"q\":\"10\"", "\"q\":\"00\""), ("\"p\":\"1.01100\"", "\"p\":\"0.00000\"")] {
+        let frame = USDM_AGGREGATE.replace(number, none);
+        assert_ne!(frame, USDM_AGGREGATE);
+        assert_eq!(decode(&frame).0, Update::Ignored, "{frame}");
+    }
     assert!(matches!(decode(&USDM_TRADE.replace("MARKET", "RPI")).0, Update::Trade { .. }));
 }
 

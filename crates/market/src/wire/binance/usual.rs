@@ -110,6 +110,9 @@ fn aggregate(at: &mut Straight<'_>) -> Option<Update> {
     if at.optional(b",\"M\":") {
         at.bool()?;
     }
+    if price.is_zero() || size.is_zero() {
+        return None;
+    }
     Some(Update::Trade { symbol: symbol?, ts_event, price, size, aggressor: aggressor(buyer_is_maker), trade_id })
 }
 
