@@ -236,9 +236,10 @@ fn attrition(seed: u64, shape: Shape) {
         let at = leads.filter(|_| prng.percent(50)).unwrap_or_else(|| prng.below(left.len() as u64) as usize);
         let dead = left.swap_remove(at);
         world.inflict(Fault::Crash(dead));
+        // Committed, not only written: until then the death of one more is that of a majority.
         let replaced = labour.run(&mut world, 90 * SECOND, |world| {
-            let keepers = chief(world).map_or(&[][..], |agent| world.component(agent).keepers());
-            keepers.len() == first.len() && !keepers.contains(&dead)
+            let keepers = chief(world).and_then(|agent| world.component(agent).table().keepers());
+            keepers.is_some_and(|now| now.agents.len() == first.len() && !now.agents.contains(&dead))
         });
         assert!(replaced, "{dead} is not replaced: {:?}", chief(&world).map(|a| world.component(a).keepers().to_vec()));
     }
