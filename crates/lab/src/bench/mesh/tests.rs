@@ -264,7 +264,7 @@ fn a_vote_that_is_another_missing_forged_or_late_is_in_consensus() {
 }
 
 /// Of the heap, per agent, when all confer about every bar. What one council holds is told apart from what all share
-/// (configuration, keys). Asked for are 20 KB; this holds what is reached.
+/// (configuration, keys).
 #[test]
 fn an_agent_that_confers_about_every_bar_takes_less_than_20_kb() {
     let held = |halls: usize| {
