@@ -227,7 +227,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Gives back room beyond the positions there ever were.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn shrink_to_fit(&mut self) {
         self.state.positions.shrink_to_fit();
     }
 

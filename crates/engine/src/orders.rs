@@ -154,7 +154,7 @@ pub struct OrderStore {
 
 impl OrderStore {
     /// Gives back what more orders took than live now.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn shrink_to_fit(&mut self) {
         if self.live.is_empty() {
             self.live = BTreeMap::new();
         }

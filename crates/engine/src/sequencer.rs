@@ -382,13 +382,13 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
 
     /// Gives back the memory that events and orders on their way took, as far as none are: for hosts of many engines, which
     /// hand each a stamp now and then. Nothing else changes.
-    pub fn rest(&mut self) {
-        self.world.orders.rest();
-        self.world.ledger.rest();
+    pub fn shrink_to_fit(&mut self) {
+        self.world.orders.shrink_to_fit();
+        self.world.ledger.shrink_to_fit();
         self.world.series.shrink_to_fit();
-        self.world.series.iter_mut().for_each(|series| series.features.rest());
-        self.risk.shrink();
-        self.venue.rest();
+        self.world.series.iter_mut().for_each(|series| series.features.shrink_to_fit());
+        self.risk.shrink_to_fit();
+        self.venue.shrink_to_fit();
         self.outbox.shrink_to_fit();
         self.reports.shrink_to_fit();
         self.postings.shrink_to_fit();

@@ -63,7 +63,7 @@ pub trait Venue {
     /// venue that numbers positions itself, or keeps no reduce-only orders, need not listen.
     fn on_booked(&mut self, _account: AccountId, _fill: &Fill, _position: PositionId, _hedging: bool) {}
     /// Gives back memory that messages and orders took, as far as none are there now.
-    fn rest(&mut self) {}
+    fn shrink_to_fit(&mut self) {}
     /// The data has ended: orders that wait for a market meet the last one.
     fn on_end(&mut self, now: UnixNanos, out: &mut Vec<Report>);
     /// Its state as bytes, for a snapshot.

@@ -106,7 +106,7 @@ impl FeatureSet {
     }
 
     /// Gives back room for more features than were asked for.
-    pub fn rest(&mut self) {
+    pub fn shrink_to_fit(&mut self) {
         self.states.shrink_to_fit();
         self.owners.shrink_to_fit();
         self.features.shrink_to_fit();

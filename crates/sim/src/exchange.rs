@@ -1008,7 +1008,7 @@ impl Venue for Exchange {
         }
     }
 
-    fn rest(&mut self) {
+    fn shrink_to_fit(&mut self) {
         let State { orders, in_flight, expiries, .. } = &mut self.state;
         if orders.is_empty() {
             *orders = BTreeMap::new();

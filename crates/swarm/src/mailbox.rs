@@ -65,7 +65,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Gives back the memory that more items took than wait now.
-    pub fn rest(&mut self) {
+    pub fn shrink_to_fit(&mut self) {
         self.classes.iter_mut().for_each(VecDeque::shrink_to_fit);
     }
 

@@ -365,13 +365,13 @@ impl<C: Component> Node<C> {
 
     /// Gives back the memory that messages under way took, as far as none are: for hosts of many nodes, that confer one
     /// council after the other.
-    pub fn rest(&mut self) {
+    pub fn shrink_to_fit(&mut self) {
         release(&mut self.open);
         release(&mut self.held);
         release(&mut self.acks);
         release(&mut self.receipts);
-        self.backlog.rest();
-        self.queue.rest();
+        self.backlog.shrink_to_fit();
+        self.queue.shrink_to_fit();
         self.own.shrink_to_fit();
         self.events.shrink_to_fit();
     }

@@ -104,8 +104,8 @@ impl InProcess {
     }
 
     /// Gives back the memory that more frames took than are under way now.
-    pub fn rest(&mut self) {
-        self.inboxes.values_mut().for_each(|inbox| inbox.mail.rest());
+    pub fn shrink_to_fit(&mut self) {
+        self.inboxes.values_mut().for_each(|inbox| inbox.mail.shrink_to_fit());
     }
 
     /// True if a frame waits for `agent`.

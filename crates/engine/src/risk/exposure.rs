@@ -408,7 +408,7 @@ impl OpenOrders {
         (old, new)
     }
     /// Gives back room beyond the places that orders have or had.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn shrink_to_fit(&mut self) {
         self.places.shrink_to_fit();
         self.free.shrink_to_fit();
     }

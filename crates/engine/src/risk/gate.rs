@@ -292,10 +292,10 @@ struct Assessment {
 
 impl RiskGate {
     /// Gives back room beyond what is there now.
-    pub(crate) fn shrink(&mut self) {
+    pub(crate) fn shrink_to_fit(&mut self) {
         self.state.strategies.shrink_to_fit();
         self.state.accounts.shrink_to_fit();
-        self.state.orders.rest();
+        self.state.orders.shrink_to_fit();
     }
 
     /// A gate in state [`TradingState::Active`] with nothing open. All faults of the limits come at once.

@@ -64,8 +64,8 @@ impl Brain {
     }
 
     /// Gives back what only a stamp under way needs.
-    pub fn rest(&mut self) {
-        self.engine.rest();
+    pub fn shrink_to_fit(&mut self) {
+        self.engine.shrink_to_fit();
     }
 
     /// The position it holds or is on its way to, in all its accounts.

@@ -240,7 +240,7 @@ impl Delegate {
             }
             self.node.act(now, |consensus, _, _, _| consensus.share(other.node.component()));
         }
-        self.node.rest();
+        self.node.shrink_to_fit();
         self.decided.shrink_to_fit();
     }
 

@@ -50,7 +50,7 @@ impl Hall {
 
     /// Halls may be many: between conferences each holds once what its delegates know alike.
     fn rest(&mut self) {
-        self.transport.rest();
+        self.transport.shrink_to_fit();
         if let Some((first, others)) = self.delegates.split_first_mut() {
             first.rest(self.clock, None);
             others.iter_mut().for_each(|delegate| delegate.rest(self.clock, Some(&*first)));

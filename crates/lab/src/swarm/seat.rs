@@ -259,7 +259,7 @@ impl Seat {
         let before = self.opinions.len().saturating_sub(1);
         self.opinions.drain(..before);
         self.opinions.shrink_to_fit();
-        self.brain.rest();
+        self.brain.shrink_to_fit();
     }
 
     /// The oldest stamp that it could still vote on.
