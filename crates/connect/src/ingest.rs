@@ -717,10 +717,13 @@ impl Ingest {
             if !self.weight_for((history.call)("", 0, 0).weight, now) {
                 continue;
             }
-            let ranges = self.fanout.lanes().iter_mut().filter_map(|lane| lane.wanted(at, now));
-            let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-            if let Some((first, last)) = range {
-                let call = (history.call)(&self.slots[at].of.symbol, first, last);
+            // One lane's range at a time, whoever has waited longest: an answer is a page, and the page of one that is far
+            // behind says nothing of what another misses.
+            let lanes = self.fanout.lanes().iter_mut();
+            let waiting = lanes.filter_map(|lane| lane.wanted(at, now).map(|wanted| (wanted, lane)));
+            if let Some((wanted, lane)) = waiting.min_by_key(|(wanted, _)| wanted.since) {
+                lane.asked(at, now);
+                let call = (history.call)(&self.slots[at].of.symbol, wanted.first, wanted.last);
                 self.start(Purpose::Trades(at), &call, now, out);
             }
         }

@@ -199,6 +199,17 @@ impl Item {
     }
 }
 
+/// Trades of an instrument that a lane misses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// First missing id.
+    pub first: u64,
+    /// Last missing id.
+    pub last: u64,
+    /// Since when nothing of it has come.
+    pub since: UnixNanos,
+}
+
 /// Limits of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneLimits {
@@ -698,30 +709,38 @@ impl LaneWriter {
         stage.missing = None;
     }
 
-    /// The trades of an instrument that are missing and should be asked for now: first and last id.
-    pub fn wanted(&mut self, at: usize, now: UnixNanos) -> Option<(u64, u64)> {
+    /// The trades of an instrument that are missing and could be asked for now.
+    #[must_use]
+    pub fn wanted(&self, at: usize, now: UnixNanos) -> Option<Wanted> {
         let room = self.ring.slots() * 2 >= self.limits.ring_max;
-        let stage = &mut self.slots[at].trades;
+        let stage = &self.slots[at].trades;
         let last = stage.last?;
-        let missing = stage.missing.as_mut().filter(|m| m.phase == Phase::Marked)?;
+        let missing = stage.missing.filter(|m| m.phase == Phase::Marked)?;
         let recent = missing.asked.is_some_and(|then| now.since(then) < self.limits.ask_every_ns);
-        if recent || !room {
-            return None;
-        }
-        missing.asked = Some(now);
-        Some((last + 1, missing.last))
+        (room && !recent).then_some(Wanted { first: last + 1, last: missing.last, since: missing.since })
     }
 
-    /// The answer to [`LaneWriter::wanted`]: trades by increasing id, empty if the venue gave none.
+    /// What this lane wants is being asked for: the next answer is judged by what it brings this lane.
+    pub fn asked(&mut self, at: usize, now: UnixNanos) {
+        if let Some(missing) = &mut self.slots[at].trades.missing {
+            missing.asked = Some(now);
+        }
+    }
+
+    /// An answer, to this lane's request or to another's of the same connection: trades by increasing id, empty if the
+    /// venue gave none.
     pub fn refill(&mut self, at: usize, trades: &[Trade], now: UnixNanos) {
         let Some(missing) = self.slots[at].trades.missing else { return };
         let last = self.slots[at].trades.last.unwrap_or(0);
         let useful = trades.iter().any(|t| t.trade_id == last + 1);
         if let Some(missing) = &mut self.slots[at].trades.missing {
-            missing.asked = None;
-            missing.barren = if useful { 0 } else { missing.barren + 1 };
-            // What makes progress is not given up.
-            missing.since = if useful { now } else { missing.since };
+            let asked = missing.asked.take().is_some();
+            if useful {
+                // What makes progress is not given up.
+                (missing.barren, missing.since) = (0, now);
+            } else if asked {
+                missing.barren += 1;
+            }
         }
         self.soil(at);
         for trade in trades.iter().filter(|t| t.trade_id > last && t.trade_id <= missing.last) {

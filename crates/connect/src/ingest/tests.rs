@@ -1,7 +1,7 @@
 use starling_core::{Price, Qty};
 
 use super::*;
-use crate::lane::{Gap, Item, LaneLimits, LaneReader};
+use crate::lane::{Gap, GapState, Item, LaneLimits, LaneReader};
 
 const T0: u64 = 1_723_161_255 * SECOND;
 
@@ -10,6 +10,13 @@ fn at(ms: u64) -> UnixNanos {
 }
 
 fn setup() -> (Ingest, LaneReader) {
+    let (mut ingest, door) = connection();
+    let reader = door.subscribe(LaneLimits::default()).unwrap();
+    ingest.tick(at(0));
+    (ingest, reader)
+}
+
+fn connection() -> (Ingest, Door) {
     let of = Subscription {
         symbol: "BTCUSDT".into(),
         instrument: InstrumentId(3),
@@ -19,10 +26,7 @@ fn setup() -> (Ingest, LaneReader) {
     };
     let limits = IngestLimits { skew: SkewRule::Fixed(0), ..IngestLimits::default() };
     let dialect = Dialect::named("binance-spot").unwrap();
-    let (mut ingest, door) = Ingest::new(dialect, vec![of], limits, Arc::new(Metrics::new("t")), at(0)).unwrap();
-    let reader = door.subscribe(LaneLimits::default()).unwrap();
-    ingest.tick(at(0));
-    (ingest, reader)
+    Ingest::new(dialect, vec![of], limits, Arc::new(Metrics::new("t")), at(0)).unwrap()
 }
 
 fn trade(id: u64, ms: u64, price: &str) -> String {
@@ -78,6 +82,57 @@ fn a_missing_trade_is_fetched_and_delivered_in_its_place() {
         })
         .collect();
     assert_eq!(told, ["10", "11", "Opened", "12", "Filled", "13", "14"]);
+}
+
+/// One that is thousands of trades behind asks for page after page; that is no reason to give up what another misses.
+#[test]
+fn a_lane_far_behind_costs_another_nothing() {
+    let (mut ingest, door) = connection();
+    let mut quick = door.subscribe(LaneLimits::default()).unwrap();
+    let mut slow = door.subscribe(LaneLimits { ring_max: 8, hold_max: 1, ..LaneLimits::default() }).unwrap();
+    ingest.tick(at(0));
+    let mut ids = Vec::new();
+    let mut read = |quick: &mut LaneReader| {
+        ids.extend(std::iter::from_fn(|| quick.pop()).filter_map(|item| match item {
+            Item::Trade(t) => Some(t.trade_id),
+            Item::Gap(Gap { state: GapState::Lost, .. }) => panic!("{item:?}"),
+            _ => None,
+        }));
+    };
+    let mut pages = 0;
+    let mut next = 1;
+    for turn in 0..200 {
+        let now = at(turn * 20);
+        // The slow one falls behind at once and is asking when the quick one comes to miss a trade.
+        while next <= [3_000, 6_000][usize::from(turn > 40)] {
+            if next != 5_990 {
+                ingest.frame(trade(next, turn * 20, "61837.63").as_bytes(), now);
+                read(&mut quick);
+            }
+            next += 1;
+        }
+        for _ in 0..8 {
+            slow.pop();
+        }
+        ingest.tick(now);
+        for fetch in wants(&mut ingest, now) {
+            let Purpose::Trades(_) = fetch.purpose else { continue };
+            let argument = |name: &str| -> u64 {
+                let (_, rest) = fetch.path.split_once(name).unwrap();
+                rest.split('&').next().unwrap().parse().unwrap()
+            };
+            let (from, limit) = (argument("fromId="), argument("limit="));
+            pages += usize::from(limit == 1_000);
+            let row = |id| {
+                format!(r#"{{"id":{id},"price":"61837.63","qty":"0.02","time":1723161255001,"isBuyerMaker":true}}"#)
+            };
+            let rows: Vec<String> = (from..from + limit).map(row).collect();
+            ingest.answer(fetch.purpose, Some(format!("[{}]", rows.join(",")).as_bytes()), now);
+        }
+        read(&mut quick);
+    }
+    assert!(pages > 20, "{pages}");
+    assert!(ids.iter().copied().eq(1..=6_000), "{} trades", ids.len());
 }
 
 #[test]

@@ -39,6 +39,13 @@ fn change(coverage: Coverage, last_id: u64) -> Arc<BookChange> {
     Arc::new(BookChange { coverage, ts_event: at(0), last_id, bids: Box::default(), asks: Box::default() })
 }
 
+/// What a lane wants is asked for.
+fn ask(w: &mut LaneWriter, now: UnixNanos) -> Option<(u64, u64)> {
+    let Wanted { first, last, .. } = w.wanted(0, now)?;
+    w.asked(0, now);
+    Some((first, last))
+}
+
 fn one(contiguous_trades: bool, ring_max: usize, hold_max: usize) -> (LaneWriter, LaneReader) {
     let limits = LaneLimits { ring_max, hold_max, ..LaneLimits::default() };
     let numbers = if contiguous_trades { TradeNumbers::Contiguous } else { TradeNumbers::Increasing };
@@ -77,7 +84,7 @@ fn a_late_trade_takes_its_place_and_no_gap_is_cried() {
     }
     assert_eq!(drain(&mut r), ["t10", "t11", "t12", "t13", "t14"]);
     w.flush(at(1_000), &no_book);
-    assert!(w.is_settled() && w.wanted(0, at(1_000)).is_none());
+    assert!(w.is_settled() && ask(&mut w, at(1_000)).is_none());
     assert_eq!(w.stats().duplicates.load(Ordering::Relaxed), 1);
 }
 
@@ -87,14 +94,14 @@ fn a_missing_range_is_marked_asked_for_once_and_filled_in_its_place() {
     w.trade(0, trade(10), at(0));
     w.trade(0, trade(15), at(1));
     w.flush(at(100), &no_book);
-    assert_eq!(w.wanted(0, at(100)), None, "within the grace");
+    assert_eq!(ask(&mut w, at(100)), None, "within the grace");
     w.flush(at(202), &no_book);
-    assert_eq!(w.wanted(0, at(202)), Some((11, 14)));
-    assert_eq!(w.wanted(0, at(300)), None, "asked already");
+    assert_eq!(ask(&mut w, at(202)), Some((11, 14)));
+    assert_eq!(ask(&mut w, at(300)), None, "asked already");
     w.trade(0, trade(16), at(301));
     // The venue's page is cut in the middle: the rest is asked for again.
     w.refill(0, &[trade(9), trade(11), trade(12)], at(310));
-    assert_eq!(w.wanted(0, at(311)), Some((13, 14)));
+    assert_eq!(ask(&mut w, at(311)), Some((13, 14)));
     w.refill(0, &[trade(13), trade(14), trade(15)], at(320));
     assert_eq!(
         drain(&mut r),
@@ -115,7 +122,7 @@ fn where_nothing_can_be_asked_for_a_missing_range_is_lost_after_the_grace() {
     assert_eq!(drain(&mut r), ["t10"], "it may be only late");
     w.flush(at(201), &no_book);
     assert_eq!(drain(&mut r), ["Lost 11..=12 (2)", "t13", "t14"]);
-    assert!(w.is_settled() && w.wanted(0, at(300)).is_none());
+    assert!(w.is_settled() && ask(&mut w, at(300)).is_none());
     assert_eq!((w.stats().lost.load(Ordering::Relaxed), w.stats().gaps_opened.load(Ordering::Relaxed)), (2, 0));
 }
 
@@ -166,7 +173,7 @@ fn a_range_the_venue_does_not_have_is_marked_lost() {
     w.trade(0, trade(13), at(1));
     w.flush(at(300), &no_book);
     for n in 0..3 {
-        assert_eq!(w.wanted(0, at(300 + n)), Some((11, 12)));
+        assert_eq!(ask(&mut w, at(300 + n)), Some((11, 12)));
         w.refill(0, &[], at(300 + n));
     }
     assert_eq!(drain(&mut r), ["t10", "Opened 11..=12 (2)", "Lost 11..=12 (2)", "t13"]);
@@ -191,12 +198,12 @@ fn a_full_lane_holds_then_marks_then_catches_up() {
     assert_eq!(drain(&mut r), ["t1", "t2", "t3", "t4"]);
     w.flush(at(30), &no_book);
     w.flush(at(300), &no_book);
-    assert_eq!(w.wanted(0, at(300)), None, "a ring that is still full is not filled further");
+    assert_eq!(ask(&mut w, at(300)), None, "a ring that is still full is not filled further");
     assert_eq!(drain(&mut r), ["t5", "t6", "t7", "Opened 8..=20 (13)"]);
     let mut told = Vec::new();
     for _ in 0..40 {
         w.flush(at(300), &no_book);
-        if let Some((first, last)) = w.wanted(0, at(300)) {
+        if let Some((first, last)) = ask(&mut w, at(300)) {
             w.refill(0, &(first..=last).map(trade).collect::<Vec<_>>(), at(300));
         }
         told.extend(drain(&mut r));
@@ -350,7 +357,7 @@ proptest! {
             }
         };
         let answer = |w: &mut LaneWriter, rng: &mut SplitMix64, now: u64| {
-            if let Some((from, to)) = w.wanted(0, at(now)) {
+            if let Some((from, to)) = ask(w, at(now)) {
                 prop_assert!(from <= to && to <= 301);
                 let known = |id: &u64| venue_forgets == 0 || !id.is_multiple_of(7 * venue_forgets);
                 let page = 1 + rng.next_u64() % 50;

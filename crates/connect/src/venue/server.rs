@@ -47,12 +47,16 @@ const READ_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Messages written before the socket is flushed.
 const WRITE_BATCH: usize = 64;
 
+/// Frames played to nobody at the greatest pace: who was cut off misses them, as on a line that breaks, and not the rest
+/// of the tape.
+pub const UNHEARD_MAX: u64 = 16;
+
 /// How fast the tape runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
     /// This many times the recorded pace.
     Times(f64),
-    /// As fast as the clients read; it stands still without any.
+    /// As fast as the clients read; it stands still without any, [`UNHEARD_MAX`] frames after the last has gone.
     Max,
 }
 
@@ -216,6 +220,7 @@ async fn play(shared: Arc<Shared>, progress: watch::Sender<Progress>) {
     loop {
         await_subscribers(&shared, shared.options.start_at).await;
         let mut start: Option<(Instant, UnixNanos)> = None;
+        let mut unheard = UNHEARD_MAX;
         for (number, frame) in (0u64..).zip(&tape.frames) {
             match shared.options.pace {
                 Pace::Times(times) => {
@@ -227,7 +232,12 @@ async fn play(shared: Arc<Shared>, progress: watch::Sender<Progress>) {
                         tokio::task::yield_now().await;
                     }
                 }
-                Pace::Max => await_subscribers(&shared, 1).await,
+                Pace::Max => {
+                    unheard = if streams_wanted(&shared) > 0 { 0 } else { unheard + 1 };
+                    if unheard > UNHEARD_MAX {
+                        await_subscribers(&shared, 1).await;
+                    }
+                }
             }
             let _turn = shared.turn.lock().await;
             locked(&shared.state).play(&tape.names, frame);
@@ -260,13 +270,17 @@ async fn await_subscribers(shared: &Shared, least: usize) {
     loop {
         // Registered before looking, so that no subscription falls between.
         let subscribed = shared.subscribed.notified();
-        let streams = |client: &Client| client.seat.wanted.iter().flatten().count();
-        let wanted: usize = locked(&shared.clients).iter().map(streams).sum();
-        if wanted >= least {
+        if streams_wanted(shared) >= least {
             return;
         }
         subscribed.await;
     }
+}
+
+/// Streams that are subscribed to, over all clients.
+fn streams_wanted(shared: &Shared) -> usize {
+    let streams = |client: &Client| client.seat.wanted.iter().flatten().count();
+    locked(&shared.clients).iter().map(streams).sum()
 }
 
 type Going = Vec<(u64, mpsc::Sender<Out>, Vec<Out>)>;
@@ -296,12 +310,13 @@ fn wrapped(name: &str, data: &[u8]) -> Bytes {
 async fn send(shared: &Shared, going: Going) {
     for (id, sender, out) in going {
         for out in out {
+            let last = out == Out::Cut;
             let sent = match shared.options.pace {
                 Pace::Times(_) => sender.try_send(out).is_ok(),
                 Pace::Max => sender.send_timeout(out, READ_WAIT_MAX).await.is_ok(),
             };
-            if !sent {
-                if !sender.is_closed() {
+            if last || !sent {
+                if !sent && !sender.is_closed() {
                     shared.cut.fetch_add(1, Ordering::Relaxed);
                 }
                 // Without its entry the queue closes, and with it the connection.

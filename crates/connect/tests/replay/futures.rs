@@ -1,8 +1,6 @@
 //! The futures recordings through the server and our client, without faults: every frame, and the book at the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use starling_connect::lane::LaneLimits;
 use starling_connect::metrics::Counter;
@@ -11,7 +9,7 @@ use starling_connect::venue::server::Pace;
 use starling_connect::watch::SkewRule;
 use starling_core::fixed::Qty;
 
-use super::chaos::{Ready, best, read};
+use super::chaos::{Ready, Received, best};
 use super::truth::Truth;
 use super::{Running, await_that, open, options, recordings, turn};
 
@@ -28,10 +26,9 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
         trust: Trust::default(),
     };
     let ready = Ready::of(venue, symbol, endpoint, SkewRule::Ignore);
-    let done = Arc::new(AtomicBool::new(false));
     // A lane that holds all of it: nothing is conflated.
     let limits = LaneLimits { ring_max: 150_000, ..LaneLimits::default() };
-    let reader = read(ready.door.subscribe(limits).unwrap(), Arc::clone(&done), Duration::ZERO);
+    let mut lane = ready.door.subscribe(limits).unwrap();
     let client = ready.start();
     // Trades without a quantity are no trades: the venue's marks of its insurance fund.
     let expected: Vec<_> =
@@ -41,13 +38,12 @@ fn play(venue: &str, symbol: &str, file: &str, [trades, quotes]: [usize; 2]) {
         rising += usize::from(quote.0 > last);
         last = last.max(quote.0);
     }
-    await_that("all trades and quotes have come", || {
-        let got = [Counter::Trades, Counter::Quotes].map(|counter| client.metrics.get(counter) as usize);
-        got == [expected.len(), rising]
+    let mut received = Received::default();
+    await_that("all of it has come", || {
+        received.extend(std::iter::from_fn(|| lane.pop()));
+        let got = [received.trades.len(), received.quotes.len()];
+        got == [expected.len(), rising] && received.book_id == truth.last_id
     });
-    client.until_quiet_for(Duration::from_secs(2));
-    done.store(true, Ordering::Relaxed);
-    let received = reader.join().unwrap();
     let metrics = Arc::clone(&client.metrics);
     let (ended, quarantined) = client.stop();
     ended.unwrap();

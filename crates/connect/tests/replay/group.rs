@@ -18,7 +18,7 @@ use starling_market::wire::Coverage;
 
 use super::chaos::{Ready, best};
 use super::truth::Truth;
-use super::{Running, open, options, runtime, spot, turn};
+use super::{PATIENCE, Running, open, options, runtime, spot, turn};
 
 #[test]
 fn the_second_line_takes_over_and_nothing_is_doubled_or_lost() {
@@ -46,19 +46,22 @@ fn the_second_line_takes_over_and_nothing_is_doubled_or_lost() {
         told
     });
 
-    let (mut trades, mut switches, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+    let mut trades: Vec<(u64, Price, Qty)> = Vec::new();
+    let (mut switches, mut lost) = (Vec::new(), Vec::new());
     let (mut book, mut book_id, mut synced) = ([BTreeMap::<Price, Qty>::new(), BTreeMap::new()], 0, false);
     let finished = || first.server.progress().borrow().finished && second.server.progress().borrow().finished;
-    let mut quiet = Instant::now();
-    // What is missing at the end is asked for within the grace and a round trip.
-    while !finished() || quiet.elapsed() < Duration::from_secs(3) {
+    let last = truth.trades.last_key_value().unwrap().0;
+    let limit = Instant::now() + 2 * PATIENCE;
+    loop {
         let Some(item) = reader.pop() else {
+            let told = trades.last().map(|(id, ..)| id) == Some(last) && synced && book_id == truth.last_id;
+            if finished() && told {
+                break;
+            }
+            assert!(Instant::now() < limit, "the end of the tape does not come");
             std::thread::sleep(Duration::from_micros(200));
             continue;
         };
-        if !finished() {
-            quiet = Instant::now();
-        }
         match item {
             Item::Trade(t) => trades.push((t.trade_id, t.price, t.size)),
             Item::Gap(gap) if gap.state == GapState::Lost => lost.push((gap.first_id, gap.last_id)),

@@ -54,11 +54,16 @@ fn turn() -> MutexGuard<'static, ()> {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until something is so.
-fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
-    let limit = Instant::now() + PATIENCE;
+fn await_that(what: &str, is_so: impl FnMut() -> bool) {
+    await_within(PATIENCE, what, is_so);
+}
+
+/// Waits until something is so, at most so long.
+fn await_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let limit = Instant::now() + patience;
     while !is_so() {
-        assert!(Instant::now() < limit, "waited {PATIENCE:?} until {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        assert!(Instant::now() < limit, "waited {patience:?} until {what}");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

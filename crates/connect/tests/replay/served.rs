@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use starling_connect::dialect::Dialect;
 use starling_connect::ingest::{FrameKind, Subscription};
@@ -271,35 +270,41 @@ impl Case {
         let mut lane = ready.door.subscribe(LaneLimits { ring_max: 50_000, ..LaneLimits::default() }).unwrap();
         let client = ready.start();
         await_that("the tape has ended", || running.server.progress().borrow().finished);
-        // A line that broke is back within a second.
-        client.until_quiet_for(Duration::from_secs(3));
         let broken = running.server.faults().iter().filter(|injected| injected.fault == Fault::Disconnect).count();
         assert!(broken >= 2, "{broken}");
-        let mut books: BTreeMap<u32, [BTreeMap<Price, Qty>; 2]> = BTreeMap::new();
-        while let Some(item) = lane.pop() {
-            let Item::Book { instrument, change, .. } = item else { continue };
-            let book = books.entry(instrument.0).or_default();
-            if change.coverage == Coverage::Snapshot {
-                *book = Default::default();
-            }
-            for (side, levels) in book.iter_mut().zip([&change.bids, &change.asks]) {
-                for level in levels {
-                    match level.size {
-                        Qty::ZERO => side.remove(&level.price),
-                        size => side.insert(level.price, size),
-                    };
+        let truth: Vec<[BTreeMap<Price, Qty>; 2]> = self
+            .of
+            .iter()
+            .map(|of| {
+                let (_, bids, asks) = running.server.book(&of.symbol).unwrap();
+                [bids, asks].map(|levels| levels.iter().map(|level| (level.price, level.size)).collect())
+            })
+            .collect();
+        let mut books = vec![[BTreeMap::new(), BTreeMap::new()]; self.of.len()];
+        await_that("the books are the venue's", || {
+            while let Some(item) = lane.pop() {
+                let Item::Book { instrument, change, .. } = item else { continue };
+                let book = &mut books[instrument.0 as usize];
+                if change.coverage == Coverage::Snapshot {
+                    *book = Default::default();
+                }
+                for (side, levels) in book.iter_mut().zip([&change.bids, &change.asks]) {
+                    for level in levels {
+                        match level.size {
+                            Qty::ZERO => side.remove(&level.price),
+                            size => side.insert(level.price, size),
+                        };
+                    }
                 }
             }
-        }
-        for (at, of) in (0u32..).zip(&self.of) {
-            let (_, bids, asks) = running.server.book(&of.symbol).unwrap();
-            let rows = |levels: &[starling_market::wire::Level]| levels.iter().map(|l| (l.price, l.size)).collect();
-            assert!(books[&at] == [rows(&bids), rows(&asks)], "{} {}", self.dialect.name, of.symbol);
-        }
+            books == truth
+        });
         let metrics = Arc::clone(&client.metrics);
         // Checksums and numbers held all along.
         assert_eq!([Counter::Undecodable, Counter::BookGaps, Counter::FrameGaps].map(|c| metrics.get(c)), [0; 3]);
-        assert_eq!(metrics.get(Counter::Connects), running.server.clients_total());
+        await_that("both ends count the same connections", || {
+            metrics.get(Counter::Connects) == running.server.clients_total()
+        });
         client.stop().0.unwrap();
     }
 }
