@@ -5,12 +5,13 @@
 //! microseconds and then a hundred every millisecond. Latency is from the moment a group's bytes go to the kernel until the subscriber's thread has the item, so
 //! the last of a group waits for the others. A stalled reader delays no sending (the schedule stands: no coordinated
 //! omission), and how late the sender was itself is told apart: it is a sleeping thread of this machine, no part of what
-//! is measured. Three threads run: on fewer cores they wait for one another, and the highest quantiles say so.
+//! is measured. Three threads run: on fewer cores they wait for one another, and the highest quantiles say so. The bare
+//! line is the floor: the same frames read by the WebSocket library, and nothing done with them.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -187,6 +188,39 @@ fn lateness(sent: &Sent) -> Histogram<u64> {
     late
 }
 
+/// The same frames at the same pace, read by the WebSocket library alone on a thread that sleeps in the kernel, beside one
+/// that spins as the subscriber does: what this machine gives before anything of ours has run.
+fn bare(total: u64, group: u64) {
+    let sent = Sent::new(total, group);
+    let port = serve(total, true, sent.clone());
+    let (mut socket, _) = tokio_tungstenite::tungstenite::connect(format!("ws://127.0.0.1:{port}/stream")).unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&done);
+    let spinning = std::thread::spawn(move || {
+        while !told.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    });
+    socket.send(Message::text("{}")).unwrap();
+    socket.read().unwrap();
+    let mut reader = Histogram::new(3).unwrap();
+    for id in 1..=total {
+        let frame = socket.read().unwrap();
+        reader.record(clock::now().get().saturating_sub(sent.at(id)).max(1)).unwrap();
+        assert!(frame.is_text());
+    }
+    let late = lateness(&sent);
+    println!(
+        "the bare line: {total} at {PER_SECOND}/s by {group}; to the reader P50 {:.1} us P99 {:.1} us (the sender late by P50 {:.1} us P99 {:.1} us)",
+        us(&reader, 0.5),
+        us(&reader, 0.99),
+        us(&late, 0.5),
+        us(&late, 0.99),
+    );
+    done.store(true, Ordering::Relaxed);
+    spinning.join().unwrap();
+}
+
 fn us(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     histogram.value_at_quantile(quantile) as f64 / 1_000.0
 }
@@ -320,6 +354,7 @@ fn main() {
     memory();
     for group in [10, 100] {
         for _ in 0..3 {
+            bare(seconds * PER_SECOND, group);
             run("one subscriber", seconds * PER_SECOND, group, 0, false);
             run("and a slow one", seconds * PER_SECOND, group, 1, false);
             run("a spinning line", seconds * PER_SECOND, group, 0, true);

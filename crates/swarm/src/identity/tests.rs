@@ -134,6 +134,66 @@ fn a_signature_has_no_second_form() {
     assert_eq!(book.verify(a.agent(), &transcript, &signature), Err(IdentityError::Invalid(a.agent())));
 }
 
+/// Made by `scripts/ed25519_golden.py`, which shares no code with the crate: message number, R, S.
+#[test]
+fn no_signature_begins_with_a_point_of_small_order() {
+    const KEY: &str = "d81b4e5f6d429a78d53465032d3479467e65712f7479ca2b09e87397cbdb981d";
+    let vectors = [
+        (
+            6,
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "c7bf4540f3a70f6d7a54be1e754941c74d8007161e51f04ea5cbe90b0c271c02",
+        ),
+        (
+            6,
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "80890f03356b1ba19af18dafeea4adb73408335654577493eac4c7cca7e3f602",
+        ),
+        (
+            1,
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "b4b578c47fddd13413dcf9bdd59e58daeae9ade704fc24d83bad8234bfaa8905",
+        ),
+        (
+            14,
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "ca2c2542238c2f2e08ed93b3c497ea47442bef7514f40870a296a891e085b006",
+        ),
+        (
+            3,
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "2379366bf8076ad9887bf263f2fa0b471cfe716fb7f3636738e2bd4a90590906",
+        ),
+        (
+            3,
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "f413b716f363da80928d9093eaa0bf2646aaa017d94b1927b19179cf41299a0f",
+        ),
+        (
+            4,
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "baf9b515ac5c73eb134daf2d131ae257a754e2a5654164c600653ada75760403",
+        ),
+        (
+            18,
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+            "43a84063af3317efd05b0139e0a3c197cfaa3510edfeec628b1665ee6048ba03",
+        ),
+    ];
+    let agent = AgentId(1);
+    let mut book = KeyBook::new();
+    book.insert(agent, &PublicKey { ed25519: seed(KEY), ml_dsa: None }).unwrap();
+    let key = VerifyingKey::from_bytes(&seed(KEY)).unwrap();
+    for (number, r, s) in vectors {
+        let message = u64::to_le_bytes(number);
+        let signature = Signature { r: seed(r), s: seed(s), ml_dsa: None };
+        let classical = ed25519_dalek::Signature::from_components(signature.r, signature.s);
+        assert!(key.verify(&message, &classical).is_ok(), "{r}: the equation holds");
+        assert!(key.verify_strict(&message, &classical).is_err(), "{r}");
+        assert_eq!(book.verify(agent, &bare(&message), &signature), Err(IdentityError::Invalid(agent)), "{r}");
+    }
+}
+
 #[test]
 fn a_batch_names_the_first_that_does_not_hold() {
     let (a, b, book) = pair();
