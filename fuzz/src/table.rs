@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use starling_core::{BarSeriesId, Event, InstrumentId, Price};
-use starling_lab::data::{DataSpec, Policy, Resolve, SourceReport, open_text};
+use starling_lab::data::{DataSpec, FeedAs, Policy, Resolve, SourceReport, open_text};
 
 /// A name (dates may stand in it) and a table.
 const TABLES: [(&str, &str); 12] = [
@@ -114,9 +114,8 @@ pub fn judge(input: &[u8]) {
         let counts = &report.counts;
         let gone = counts.filtered + counts.outside + counts.unpaired + counts.one_sided + counts.dropped.total();
         let handed = counts.rows.checked_sub(gone);
-        let makes_quotes = events.iter().any(|event| matches!(event, Event::Quote(_)))
-            && spec.kind != starling_lab::data::Kind::Quotes;
-        if !makes_quotes && handed != Some(events.len() as u64) {
+        // Of a bar made into quotes each quote is handed over or dropped.
+        if spec.feeds() == FeedAs::Bars && handed != Some(events.len() as u64) {
             panic!("{} events of {counts:?}", events.len());
         }
     }
