@@ -457,11 +457,11 @@ fn distribute(stage: &mut Stage<'_>, swarm: &mut Swarm, run: u64) -> Result<Dist
     let (mut attempts, mut victim) = (Attempts::default(), None);
     while (attempts.done.len() as u64) < TASKS {
         let (at, answer) = swarm.hear(stage.plan, "do its tasks", Duration::ZERO)?;
-        // One that has just begun a task, and rather not one of the first, which keep the table: what its death costs is its
+        // One that has just begun one of the later tasks, and rather not one of the first, which keep the table: what its death costs is its
         // work.
         let begins = matches!(answer, Answer::Began { .. }) && at >= swarm.charter.agents / 2;
         attempts.hear(at, answer);
-        let is_due = swarm.charter.mortal && victim.is_none() && attempts.done.len() as u64 >= TASKS / 2;
+        let is_due = swarm.charter.mortal && victim.is_none() && attempts.began.len() as u64 >= TASKS / 2;
         if is_due && begins {
             victim = Some(at);
             swarm.kill(at)?;
