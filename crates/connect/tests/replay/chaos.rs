@@ -263,8 +263,7 @@ fn nothing_is_lost_that_must_not_be() {
         });
         assert!(found, "{quote:?} is not recorded, or out of order");
     }
-    // How many are conflated is a matter of the machine.
-    assert!(quick.quotes.len() * 10 > truth.quotes.len(), "{} of {}", quick.quotes.len(), truth.quotes.len());
+    assert!(quick.quotes.len() * 10 > truth.quotes.len() * 5, "{} of {}", quick.quotes.len(), truth.quotes.len());
 
     // The book at the end: the subscriber's, the server's and the recording's are one.
     // The client asks for a thousand levels a side, so only the best of those are known for certain.
@@ -279,14 +278,13 @@ fn nothing_is_lost_that_must_not_be() {
     assert!(slow.trades.windows(2).all(|pair| pair[0].0 < pair[1].0));
     assert!(slow_stats.conflated.load(Ordering::Relaxed) > 0 && slow_stats.books_reset.load(Ordering::Relaxed) > 0);
 
-    // What was refused is what was injected; a line that breaks may take some of it along, and more of it where this
-    // machine was busy for so long that the server gave the client up.
+    // What was refused is what was injected; a line that breaks may take some of it along.
     let undecodable = metrics.get(Counter::Undecodable) as usize;
-    assert!(undecodable <= count(Fault::Garbage), "{undecodable}");
-    assert!(undecodable * 10 >= count(Fault::Garbage) * 7 || running.server.cut_off() > 0, "{undecodable}");
+    assert!(undecodable <= count(Fault::Garbage) && undecodable * 10 >= count(Fault::Garbage) * 7, "{undecodable}");
     assert!(quarantined.iter().all(|reason| reason.starts_with("Undecodable")), "{quarantined:?}");
     assert_eq!(metrics.get(Counter::Connects), running.server.clients_total());
     assert!(metrics.get(Counter::Disconnects) as usize >= count(Fault::Disconnect));
+    assert_eq!(running.server.cut_off(), 0);
 }
 
 #[test]
