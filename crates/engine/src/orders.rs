@@ -147,7 +147,8 @@ fn kind_name(kind: &ReportKind) -> &'static str {
 /// All live orders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderStore {
-    live: BTreeMap<ClientOrderId, Order>,
+    /// Boxed: a map keeps the room of a whole leaf, and most engines of many have one order or none.
+    live: BTreeMap<ClientOrderId, Box<Order>>,
     /// Live orders with a parent, an OCO group or reduce-only set: while there are none, fills look no further.
     tied: usize,
 }
@@ -167,17 +168,17 @@ impl OrderStore {
     pub fn insert(&mut self, order: Order) {
         assert!(self.live.len() < LIVE_ORDERS_MAX, "more than {LIVE_ORDERS_MAX} live orders");
         self.tied += usize::from(is_tied(&order.request));
-        let before = self.live.insert(order.id, order);
+        let before = self.live.insert(order.id, Box::new(order));
         assert!(before.is_none(), "an order id is used once");
     }
     /// A live order.
     #[must_use]
     pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
-        self.live.get(&id)
+        self.live.get(&id).map(|order| &**order)
     }
     /// A live order, to change.
     pub fn get_mut(&mut self, id: ClientOrderId) -> Option<&mut Order> {
-        self.live.get_mut(&id)
+        self.live.get_mut(&id).map(|order| &mut **order)
     }
     /// How many are live.
     #[must_use]
@@ -196,11 +197,11 @@ impl OrderStore {
     }
     /// All live orders by id.
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
-        self.live.values()
+        self.live.values().map(|order| &**order)
     }
     /// Live orders of one instrument.
     pub fn of_instrument(&self, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
-        self.live.values().filter(move |o| o.request.instrument == instrument)
+        self.iter().filter(move |o| o.request.instrument == instrument)
     }
 
     /// Applies a report. A terminal order is removed and handed back.
@@ -234,14 +235,14 @@ impl OrderStore {
         if !to.is_terminal() {
             return Ok((transition, None));
         }
-        let order = self.live.remove(&report.order).expect("found above");
+        let order = *self.live.remove(&report.order).expect("found above");
         self.tied -= usize::from(is_tied(&order.request));
         Ok((transition, Some(order)))
     }
 
     /// Drops an order that never left the house (a held child whose parent died).
     pub fn remove(&mut self, id: ClientOrderId) -> Option<Order> {
-        let order = self.live.remove(&id)?;
+        let order = *self.live.remove(&id)?;
         self.tied -= usize::from(is_tied(&order.request));
         Some(order)
     }

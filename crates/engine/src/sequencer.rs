@@ -188,6 +188,9 @@ pub struct Plan<S> {
     pub run_id: RunId,
     /// Bytes that stand first in the journal: the configuration.
     pub header: Vec<u8>,
+    /// False for an engine within a run, whose inputs that run's journal holds: it writes no records, and its run hash is
+    /// that of a run that did nothing.
+    pub recorded: bool,
 }
 
 /// Counts of what happened.
@@ -237,7 +240,8 @@ pub struct Engine<S, V, W: Write, O = ()> {
     actors: Vec<Actor<S>>,
     venue: V,
     risk: RiskGate,
-    limits: RiskLimits,
+    /// [`Plan::recorded`].
+    recorded: bool,
     journal: Writer<W>,
     observer: O,
     run_hash: RunHash,
@@ -328,7 +332,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             actors,
             venue,
             risk,
-            limits,
+            recorded: plan.recorded,
             journal: Writer::create(sink, Header::first(plan.run_id, 0)),
             observer,
             run_hash: RunHash::default(),
@@ -347,7 +351,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
             scratch: Vec::new(),
         };
         for chunk in plan.header.chunks(starling_core::journal::MAX_PAYLOAD) {
-            engine.journal.append(Kind::RunHeader, 0, chunk)?;
+            engine.append(Kind::RunHeader, chunk)?;
         }
         engine.world.ledger.opening_postings(UnixNanos::EPOCH, &mut engine.postings);
         engine.record_postings()?;
@@ -367,16 +371,12 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
 
     /// Declares where market data comes from, so that a replay can tell whether it reads the same.
     pub fn reference_data(&mut self, description: &[u8]) -> Result<(), EngineError> {
-        self.journal.append(Kind::DataReference, self.world.now.get(), description)?;
-        Ok(())
+        self.append(Kind::DataReference, description)
     }
 
-    /// Seals what the journal gathered and hands it to the sink, if it is at least `bytes`: for hosts that hold many
-    /// engines, or must know what is durable.
-    pub fn flush_journal(&mut self, bytes: usize) -> Result<(), EngineError> {
-        if self.journal.pending() >= bytes {
-            self.journal.flush()?;
-        }
+    /// Seals what the journal gathered and hands it to the sink: for hosts that must know what is durable.
+    pub fn flush_journal(&mut self) -> Result<(), EngineError> {
+        self.journal.flush()?;
         Ok(())
     }
 
@@ -480,7 +480,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
     pub fn finish(mut self) -> Result<Finish<V, W, O>, EngineError> {
         // A strategy without `save` has no state to vouch for; then the records alone do.
         if let Ok(state) = self.state_hash() {
-            self.journal.append(Kind::Snapshot, self.world.now.get(), &state.0)?;
+            self.append(Kind::Snapshot, &state.0)?;
         }
         let run_hash = self.run_hash();
         let finished = self.journal.finish()?;
@@ -1157,7 +1157,17 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         }
     }
 
+    fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), EngineError> {
+        if self.recorded {
+            self.journal.append(kind, self.world.now.get(), payload)?;
+        }
+        Ok(())
+    }
+
     fn record<T: Serialize>(&mut self, kind: Kind, value: &T) -> Result<(), EngineError> {
+        if !self.recorded {
+            return Ok(());
+        }
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
         self.scratch = postcard::to_extend(value, bytes).expect("plain values always encode");

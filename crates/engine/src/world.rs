@@ -23,7 +23,7 @@ use crate::strategy::StrategyError;
 #[derive(Debug)]
 pub(crate) struct Series {
     /// Builds it, if it is not external.
-    pub(crate) aggregator: Option<Aggregator>,
+    pub(crate) aggregator: Option<Box<Aggregator>>,
     pub(crate) features: FeatureSet,
     pub(crate) last: Option<Bar>,
     pub(crate) subscribers: Vec<StrategyId>,
@@ -170,7 +170,7 @@ impl World {
             let spec = self.table.get(new);
             let aggregator = match spec.shape.source {
                 BarSource::External => None,
-                _ => Some(Aggregator::new(&self.table, new, &self.sessions, self.build)?),
+                _ => Some(Box::new(Aggregator::new(&self.table, new, &self.sessions, self.build)?)),
             };
             if spec.shape.source == BarSource::Internal {
                 self.listeners[spec.instrument.index()].series.push(new);

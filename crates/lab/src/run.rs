@@ -73,6 +73,8 @@ pub struct Run {
     search: Vec<PathBuf>,
     own: Vec<(String, Box<dyn Strategy>)>,
     convene: Option<Convene>,
+    /// [`starling_engine::Plan::recorded`].
+    recorded: bool,
 }
 
 /// What a run came to.
@@ -128,12 +130,12 @@ impl Run {
     pub fn new(text: impl Into<String>, search: Vec<PathBuf>) -> Result<Self, ConfigFaults> {
         let text = text.into();
         let config = Config::read(&text)?;
-        Ok(Self { config, text, search, own: Vec::new(), convene: None })
+        Ok(Self { config, text, search, own: Vec::new(), convene: None, recorded: true })
     }
 
-    /// Of a configuration that is checked already and needs no journal that tells it.
+    /// Of a configuration that is checked already, within another run: it is not recorded.
     pub(crate) fn of(config: Config) -> Self {
-        Self { config, text: String::new(), search: Vec::new(), own: Vec::new(), convene: None }
+        Self { config, text: String::new(), search: Vec::new(), own: Vec::new(), convene: None, recorded: false }
     }
 
     /// Adds a strategy of the user's own.
@@ -237,6 +239,7 @@ impl Run {
         let mut plan = plan::of(&self.config)?;
         plan.run_id = RunId::derive(&Digest::of(self.text.as_bytes()).0, self.config.seed);
         plan.header = self.text.into_bytes();
+        plan.recorded = self.recorded;
         for entry in &self.config.strategies {
             let (name, strategy) = (entry.id.clone(), entry.config.build()?);
             plan.participants.push(Participant { name, strategy, accounts: entry.accounts.clone() });

@@ -84,7 +84,8 @@ enum Holder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     books: Vec<Book>,
-    orders: BTreeMap<ClientOrderId, Resting>,
+    /// Boxed: a map keeps the room of a whole leaf, and most engines of many have one order or none.
+    orders: BTreeMap<ClientOrderId, Box<Resting>>,
     in_flight: BTreeMap<(UnixNanos, u64), Message>,
     expiries: BTreeSet<(UnixNanos, ClientOrderId)>,
     /// By venue.
@@ -266,7 +267,7 @@ impl Exchange {
             return self.reject(&request, id, now, RejectReason::NotTrading, out);
         }
         self.state.arrivals += 1;
-        let resting = Resting {
+        let resting = Box::new(Resting {
             account,
             leaves: request.qty,
             strategy: id.strategy(),
@@ -277,7 +278,7 @@ impl Exchange {
             fees: FeeBasis::default(),
             accepted: false,
             request,
-        };
+        });
         if self.model(request.instrument).activation == Activation::NextEvent || !book.live {
             self.wait(id, resting);
         } else {
@@ -286,7 +287,7 @@ impl Exchange {
     }
 
     /// Lets an order wait for the next step, behind those that arrived before it.
-    fn wait(&mut self, id: ClientOrderId, resting: Resting) {
+    fn wait(&mut self, id: ClientOrderId, resting: Box<Resting>) {
         let index = resting.request.instrument.index();
         let orders = &self.state.orders;
         let at = self.state.books[index].waiting.partition_point(|before| orders[before].arrival < resting.arrival);
@@ -295,7 +296,7 @@ impl Exchange {
     }
 
     /// Keeps an order at the exchange; its place in the book is the caller's doing.
-    fn file(&mut self, id: ClientOrderId, resting: Resting) {
+    fn file(&mut self, id: ClientOrderId, resting: Box<Resting>) {
         if resting.expires < UnixNanos::MAX {
             self.state.expiries.insert((resting.expires, id));
             self.update_due();
@@ -304,7 +305,7 @@ impl Exchange {
     }
 
     /// Takes an order from the exchange and out of its queue.
-    fn unfile(&mut self, id: ClientOrderId) -> Option<Resting> {
+    fn unfile(&mut self, id: ClientOrderId) -> Option<Box<Resting>> {
         let resting = self.state.orders.remove(&id)?;
         let book = &mut self.state.books[resting.request.instrument.index()];
         match resting.place {
@@ -320,7 +321,7 @@ impl Exchange {
     }
 
     /// An order meets the market for the first time.
-    fn enter(&mut self, now: UnixNanos, id: ClientOrderId, mut resting: Resting, out: &mut Vec<Report>) {
+    fn enter(&mut self, now: UnixNanos, id: ClientOrderId, mut resting: Box<Resting>, out: &mut Vec<Report>) {
         let request = resting.request;
         let (side, instrument) = (request.side, request.instrument);
         let touch = self.touch(instrument, side);
@@ -456,7 +457,7 @@ impl Exchange {
         side.worsen(market, distance).round_to(tick, rounding)
     }
 
-    fn rest(&mut self, id: ClientOrderId, mut resting: Resting, queue: Queue, price: Price) {
+    fn rest(&mut self, id: ClientOrderId, mut resting: Box<Resting>, queue: Queue, price: Price) {
         resting.place = Place::Queue(queue, price);
         let (instrument, side, arrival) = (resting.request.instrument, resting.request.side, resting.arrival);
         self.state.books[instrument.index()].insert(queue, side, price, arrival, id);
@@ -464,7 +465,7 @@ impl Exchange {
     }
 
     /// Keeps a trailing stop.
-    fn follow(&mut self, id: ClientOrderId, resting: Resting) {
+    fn follow(&mut self, id: ClientOrderId, resting: Box<Resting>) {
         self.state.books[resting.request.instrument.index()].trailing.push(id);
         self.file(id, resting);
     }
@@ -474,7 +475,7 @@ impl Exchange {
         &mut self,
         now: UnixNanos,
         id: ClientOrderId,
-        resting: Resting,
+        resting: Box<Resting>,
         against: Against,
         out: &mut Vec<Report>,
     ) {
@@ -507,7 +508,7 @@ impl Exchange {
         &mut self,
         now: UnixNanos,
         id: ClientOrderId,
-        resting: Resting,
+        resting: Box<Resting>,
         price: Price,
         against: Against,
         out: &mut Vec<Report>,
@@ -533,7 +534,7 @@ impl Exchange {
         &mut self,
         now: UnixNanos,
         id: ClientOrderId,
-        mut resting: Resting,
+        mut resting: Box<Resting>,
         limit: Option<Price>,
         against: Against,
         out: &mut Vec<Report>,
@@ -576,7 +577,7 @@ impl Exchange {
         &mut self,
         now: UnixNanos,
         id: ClientOrderId,
-        resting: Resting,
+        resting: Box<Resting>,
         price: Price,
         out: &mut Vec<Report>,
     ) {

@@ -244,7 +244,7 @@ impl Recorder {
         }
         if self.equity_only && self.days.len() == self.days.capacity() {
             // Of many agents, room that is not used is most of what there is.
-            self.days.reserve_exact(16);
+            self.days.reserve_exact(8);
         }
         self.days.push(DayPoint { ts, equity: equity.to_f64(), gross, net });
         for (record, pnl) in self.strategies.iter_mut().zip(pnl) {

@@ -3,7 +3,7 @@
 //! ```text
 //! pressure = max(waiting tasks / (agents x queue_full), P95 / (2 x target)), at most 4
 //! score    = pressure x (1 + 1/4 of the volatility above normal, at most 1/4), smoothed over `smooth`
-//! above .80 and below .40 the swarm goes to agents x score / .60, the middle, rounded up
+//! above .80, and below .40 for a cooldown, the swarm goes to agents x score / .60, the middle, rounded up
 //! ```
 //!
 //! The scarcer of the two decides, as a mean would hide a full queue behind quick answers. Volatility raises what the
@@ -12,7 +12,8 @@
 //!
 //! Invariant: between two changes lies [`Settings::cooldown`], but for those that limits and budget force. One agent more
 //! or less moves the score by half at most (2 to 3, 3 to 2), less than from one threshold to the other, so a steady load
-//! ends in rest.
+//! ends in rest. So does a noisy one: what noise may have added is taken away only after the score has been low throughout
+//! a cooldown, many times the smoothing, while what is needed is added at once.
 //!
 //! It does not start or stop agents, and it knows no prices: what is affordable comes from [`crate::cost`].
 
@@ -37,7 +38,7 @@ pub struct Settings {
     pub up_bp: u32,
     /// The score below which agents are taken away, 1/10,000.
     pub down_bp: u32,
-    /// From one change to the next, nanoseconds.
+    /// From one change to the next, and from a low score to fewer agents, nanoseconds.
     pub cooldown: u64,
     /// Time constant of the smoothing, nanoseconds.
     pub smooth: u64,
@@ -110,7 +111,7 @@ pub enum Why {
     Score,
     /// The score is between the thresholds.
     Within,
-    /// The last change is too recent.
+    /// The last change is too recent, or the score has not been low for long enough.
     Cooldown,
     /// There are fewer than the fewest, or more than the most, or not more or fewer to be had.
     Limit,
@@ -138,6 +139,8 @@ pub struct Autoscaler {
     /// The smoothed score of one agent's share of the load, times 2^16, and when it was.
     score: Option<(u64, UnixNanos)>,
     changed: Option<UnixNanos>,
+    /// Since when the score is below its threshold.
+    low: Option<UnixNanos>,
     /// The latency for which agents were added last.
     added_for: Option<u64>,
 }
@@ -158,7 +161,7 @@ impl Autoscaler {
         if queue_full == 0 || p95_target == 0 {
             return Err(Invalid::Zero);
         }
-        Ok(Self { settings, score: None, changed: None, added_for: None })
+        Ok(Self { settings, score: None, changed: None, low: None, added_for: None })
     }
 
     /// The parts of the pressure, 1/10,000: queue and latency.
@@ -183,6 +186,7 @@ impl Autoscaler {
     pub fn decide(&mut self, now: UnixNanos, agents: u32, load: &Load) -> Decision {
         let Settings { min, max, up_bp, down_bp, cooldown, .. } = self.settings;
         let score_bp = self.smooth(now, self.score(agents.max(1), load));
+        self.low = (score_bp < down_bp).then(|| self.low.unwrap_or(now));
         let decision = |agents, why| Decision { agents, why, score_bp };
         if load.affordable < min {
             return decision(0, Why::Budget);
@@ -209,7 +213,7 @@ impl Autoscaler {
         if target == agents {
             return decision(agents, if up && most < max { Why::Budget } else { Why::Limit });
         }
-        if self.changed.is_some_and(|at| now.since(at) < cooldown) {
+        if [self.changed, self.low].into_iter().flatten().any(|at| now.since(at) < cooldown) {
             return decision(agents, Why::Cooldown);
         }
         if up && latency > queue {
@@ -227,7 +231,7 @@ impl Autoscaler {
     fn change(&mut self, now: UnixNanos, decision: Decision) -> Decision {
         self.changed = Some(now);
         // The score of so many agents is to be measured anew.
-        self.score = None;
+        (self.score, self.low) = (None, None);
         decision
     }
 

@@ -183,12 +183,6 @@ impl<W: Write> Writer<W> {
         self.next_seq
     }
 
-    /// Bytes of the open group that the sink does not have yet.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.buffer.len() - self.sent
-    }
-
     /// Bytes of the journal so far, sent or not.
     #[must_use]
     pub fn bytes(&self) -> u64 {

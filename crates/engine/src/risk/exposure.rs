@@ -407,14 +407,19 @@ impl OpenOrders {
         self.get_mut(place).counted = new;
         (old, new)
     }
-    /// Gives back room beyond the places that orders have or had.
+    /// Gives back the places that orders had, if none has one.
     pub(super) fn shrink_to_fit(&mut self) {
-        self.places.shrink_to_fit();
-        self.free.shrink_to_fit();
+        if self.len() == 0 {
+            *self = Self::default();
+        }
     }
     /// Adds an order that counts nothing yet; returns what its group counted and counts now.
     pub(super) fn insert(&mut self, mut order: OrderRecord) -> (Claim, Claim) {
         let place = self.free.pop().unwrap_or_else(|| {
+            if self.places.len() == self.places.capacity() {
+                // From one: a vector would begin with four, and most engines of many have one order or none.
+                self.places.reserve_exact(self.places.len().max(1));
+            }
             self.places.push(None);
             u32::try_from(self.places.len() - 1).expect("fewer than 2^32 open orders")
         });

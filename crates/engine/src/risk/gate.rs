@@ -304,6 +304,7 @@ impl RiskGate {
         instruments: &InstrumentTable,
         currencies: &CurrencyTable,
     ) -> Result<Self, LimitFaults> {
+        let (rules, engine) = resolve(limits, instruments, currencies)?;
         let state = RiskState {
             trading: TradingState::Active,
             cause: None,
@@ -315,40 +316,34 @@ impl RiskGate {
             recent: RecentOrders::default(),
             unknown_orders: 0,
         };
-        Self::restore(limits, instruments, currencies, state)
-    }
-
-    /// The gate as it was, under limits that may be other ones now.
-    ///
-    /// # Panics
-    /// If the state was written with another instrument table.
-    pub fn restore(
-        limits: &RiskLimits,
-        instruments: &InstrumentTable,
-        currencies: &CurrencyTable,
-        mut state: RiskState,
-    ) -> Result<Self, LimitFaults> {
-        let (rules, engine) = resolve(limits, instruments, currencies)?;
-        assert_eq!(state.instruments.len(), rules.len(), "a snapshot goes with the instrument table it was made with");
-        state.orders.reindex();
-        state.recent.reindex();
-        let mut gate = Self {
+        Ok(Self {
             duplicate_window_ns_max: rules.iter().filter_map(|r| r.duplicate_window_ns).max().unwrap_or(0),
             rules,
             engine,
             currencies: currencies.len(),
             state,
-        };
-        let places: Vec<u32> = gate.state.orders.iter().map(|(place, _)| place).collect();
-        for record in &mut gate.state.instruments {
+        })
+    }
+
+    /// Goes on from a state, which another gate may have been in, under limits that may have been others.
+    ///
+    /// # Panics
+    /// If the state was written with another instrument table.
+    pub fn restore(&mut self, mut state: RiskState) {
+        let known = self.rules.len();
+        assert_eq!(state.instruments.len(), known, "a snapshot goes with the instrument table it was made with");
+        state.orders.reindex();
+        state.recent.reindex();
+        self.state = state;
+        let places: Vec<u32> = self.state.orders.iter().map(|(place, _)| place).collect();
+        for record in &mut self.state.instruments {
             record.resting = <[Vec<_>; 2]>::default();
         }
         for place in places {
-            let order = gate.state.orders.get(place);
+            let order = self.state.orders.get(place);
             let (Standing { instrument, side, .. }, id, resting) = (order.standing(), order.id, order.resting);
-            gate.enlist(instrument, side, id, None, resting);
+            self.enlist(instrument, side, id, None, resting);
         }
-        Ok(gate)
     }
 
     /// All that the gate remembers.

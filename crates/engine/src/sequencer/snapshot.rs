@@ -17,7 +17,7 @@ use super::{Counts, Engine, EngineError, Observer, Slicing, TimerOwner};
 use crate::ledger::LedgerState;
 use crate::marks::Marks;
 use crate::orders::OrderStore;
-use crate::risk::{RiskGate, RiskState};
+use crate::risk::RiskState;
 use crate::run_hash::RunHash;
 use crate::strategy::{Strategy, StrategyError};
 use crate::venue::Venue;
@@ -27,7 +27,7 @@ const VERSION: u16 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct SeriesState {
-    aggregator: Option<Aggregator>,
+    aggregator: Option<Box<Aggregator>>,
     features: FeatureSet,
     last: Option<Bar>,
 }
@@ -121,8 +121,7 @@ impl<S: Strategy, V: Venue, W: Write, O: Observer> Engine<S, V, W, O> {
         for (series, saved) in self.world.series.iter_mut().zip(state.series) {
             (series.aggregator, series.features, series.last) = (saved.aggregator, saved.features, saved.last);
         }
-        let (instruments, currencies) = (&self.world.instruments, &self.world.currencies);
-        self.risk = RiskGate::restore(&self.limits, instruments, currencies, state.risk)?;
+        self.risk.restore(state.risk);
         self.venue.load(&state.venue).map_err(|e| unfit(format!("its venue cannot be decoded ({e})")))?;
         self.world.ledger.restore(state.ledger)?;
         self.world.now = state.now;

@@ -95,7 +95,7 @@ fn components() -> Result<Vec<(String, i64, f64)>, BenchError> {
             let mut engine = rig::run(&text)?.engine(std::io::sink())?;
             engine.start().map_err(RunError::from)?;
             bars.iter().try_for_each(|bar| backtest::consume(&mut engine, bar)).map_err(RunError::from)?;
-            engine.flush_journal(0).map_err(RunError::from)?;
+            engine.flush_journal().map_err(RunError::from)?;
             Ok(engine)
         })?;
         Ok(taken.bytes_current)

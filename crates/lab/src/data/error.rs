@@ -74,7 +74,8 @@ fn dirs(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         "the path as it stands".into()
     } else {
-        list(&paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>())
+        let shown = |path: &PathBuf| if path.as_os_str().is_empty() { ".".into() } else { path.display().to_string() };
+        list(&paths.iter().map(shown).collect::<Vec<_>>())
     }
 }
 

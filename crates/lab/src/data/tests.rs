@@ -267,9 +267,9 @@ fn empty_files_and_files_that_are_no_text() {
 #[test]
 fn a_missing_file_names_where_it_was_looked_for() {
     let spec: DataSpec = toml::from_str(BARS).unwrap();
-    let search = [PathBuf::from("examples"), PathBuf::from("data")];
+    let search = [PathBuf::new(), PathBuf::from("examples")];
     let text = |spec: &DataSpec, search: &[PathBuf]| open(spec, search, &mut One).err().unwrap().to_string();
-    assert_snapshot!(text(&spec, &search), @"`bars.csv` is not there; looked in `examples`, `data`; correct `path`, or name its folder with --data-dir");
+    assert_snapshot!(text(&spec, &search), @"`bars.csv` is not there; looked in `.`, `examples`; correct `path`, or name its folder with --data-dir");
     assert_snapshot!(text(&DataSpec::new("no/such.csv", "X.SIM", Kind::Quotes), &[]), @"`no/such.csv` is not there; looked in the path as it stands; correct `path`, or name its folder with --data-dir");
     assert_snapshot!(text(&DataSpec::new("no/such.csv", "Y.SIM", Kind::Quotes), &[]), @"`Y.SIM`: no such instrument; there is `X.SIM`");
 }

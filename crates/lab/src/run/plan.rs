@@ -78,6 +78,7 @@ pub(super) fn of(config: &Config) -> Result<Plan<Builtin>, RunError> {
         sessions: Sessions(sessions),
         run_id: RunId::derive(&[0; 32], config.seed),
         header: Vec::new(),
+        recorded: true,
         instruments,
         currencies,
     })

@@ -15,9 +15,6 @@ use crate::config::{AgentConfig, Config};
 use crate::run::{Run, RunEngine, RunError, equity_point};
 use crate::tearsheet::EquityPoint;
 
-/// Bytes that an agent's journal, which goes nowhere, may gather: agents are many.
-const JOURNAL_MAX: usize = 256;
-
 /// An agent's strategies at work.
 #[derive(Debug)]
 pub struct Brain {
@@ -59,8 +56,7 @@ impl Brain {
     /// # Errors
     /// [`EngineError`].
     pub fn complete_stamp(&mut self) -> Result<(), EngineError> {
-        self.engine.complete_stamp()?;
-        self.engine.flush_journal(JOURNAL_MAX)
+        self.engine.complete_stamp()
     }
 
     /// Gives back what only a stamp under way needs.

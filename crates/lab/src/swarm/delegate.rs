@@ -242,6 +242,9 @@ impl Delegate {
         }
         self.node.shrink_to_fit();
         self.decided.shrink_to_fit();
+        if self.open.is_empty() {
+            self.open = BTreeSet::new();
+        }
     }
 
     /// What it called votes about at the last stamp.

@@ -169,8 +169,8 @@ pub struct Seat {
     covers: Vec<InstrumentId>,
     /// What it thought after each of the last stamps, the oldest first.
     opinions: VecDeque<(UnixNanos, Vec<(InstrumentId, Opinion)>)>,
-    /// What it thought after the last bar of each instrument, and that bar's close.
-    held: BTreeMap<InstrumentId, (Opinion, Price)>,
+    /// What it thought after the last bar of each instrument, and that bar's close; they are few.
+    held: Vec<(InstrumentId, Opinion, Price)>,
     /// By side: long, short, not at all.
     calls: [Calls; 3],
 }
@@ -198,7 +198,7 @@ impl Seat {
             covers,
             veto: agent.role.has_veto(),
             opinions: VecDeque::new(),
-            held: BTreeMap::new(),
+            held: Vec::new(),
             calls: [Calls::default(); 3],
         })
     }
@@ -225,7 +225,9 @@ impl Seat {
             if !self.covers.contains(&bar.instrument) || now.iter().any(|(seen, _)| *seen == bar.instrument) {
                 continue;
             }
-            if let Some((opinion, close)) = self.held.get(&bar.instrument) {
+            let place = self.held.iter().position(|(instrument, ..)| *instrument == bar.instrument);
+            let before = place.map(|place| self.held.swap_remove(place));
+            if let Some((_, opinion, close)) = &before {
                 let calls = &mut self.calls[action_of(opinion.side) as usize];
                 let moved = bar.close.cmp(close);
                 calls.all += u64::from(moved.is_ne());
@@ -240,8 +242,8 @@ impl Seat {
                 _ => None,
             };
             let opinion = Opinion { side, confidence_bps: self.calls[action_of(side) as usize].confidence_bps() };
-            let before = self.held.insert(bar.instrument, (opinion, bar.close));
-            if before.map(|(opinion, _)| opinion.side) != Some(side) {
+            self.held.push((bar.instrument, opinion, bar.close));
+            if before.map(|(_, opinion, _)| opinion.side) != Some(side) {
                 changed.push(bar.instrument);
             }
             now.push((bar.instrument, opinion));

@@ -193,8 +193,8 @@ pub struct StochRsi {
     /// RSI values still missing to a full range.
     missing: usize,
     range: usize,
-    k: Sma,
-    d: Sma,
+    /// %K's and %D's, out of line: the largest indicator is what each of a feature set takes.
+    averages: Box<[Sma; 2]>,
     track: Track<Oscillator>,
 }
 
@@ -213,8 +213,7 @@ impl StochRsi {
             extent: WindowRange::new(range),
             missing: range,
             range,
-            k: Sma::new(smooth_k)?,
-            d: Sma::new(smooth_d)?,
+            averages: Box::new([Sma::new(smooth_k)?, Sma::new(smooth_d)?]),
             track: Track::default(),
         })
     }
@@ -228,8 +227,9 @@ impl StochRsi {
             return None;
         }
         let raw = if highest - lowest < Self::RANGE_MIN { 0.0 } else { position(rsi, lowest, highest) };
-        let k = self.k.step(raw)?;
-        let d = self.d.step(k)?;
+        let [k_average, d_average] = &mut *self.averages;
+        let k = k_average.step(raw)?;
+        let d = d_average.step(k)?;
         Some(Oscillator { k, d })
     }
 }
@@ -253,8 +253,7 @@ impl Indicator for StochRsi {
         self.rsi.reset();
         self.extent.clear();
         self.missing = self.range;
-        self.k.reset();
-        self.d.reset();
+        self.averages.iter_mut().for_each(Sma::reset);
         self.track = Track::default();
     }
 }

@@ -317,6 +317,7 @@ impl Run {
             sessions: Default::default(),
             run_id: RunId([0; 16]),
             header: Vec::new(),
+            recorded: true,
         };
         let (models, table) = (setting.models.clone(), Arc::clone(&instruments));
         let make = move |seed| Exchange::new(Arc::clone(&table), Arc::clone(&currencies), models.clone(), seed);

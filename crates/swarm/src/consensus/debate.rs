@@ -4,7 +4,7 @@
 //! ballot for all terms. Nothing is believed of a message but what its signatures carry, unless the council trusts its
 //! transport ([`Trust`]) and does not expect lies ([`Mode::Byzantine`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use starling_core::UnixNanos;
@@ -26,7 +26,8 @@ pub(super) struct Shared {
     pub(super) trust: Trust,
     pub(super) timing: Timing,
     /// Members of the council that are said to be alive, once anybody is: a hint whom not to wait for.
-    pub(super) living: Option<BTreeSet<AgentId>>,
+    /// In order.
+    pub(super) living: Option<Box<[AgentId]>>,
     /// How many agents the swarm has, which may be many councils.
     pub(super) swarm: usize,
     /// Who signed two votes in one decision.
@@ -36,7 +37,7 @@ pub(super) struct Shared {
 
 impl Shared {
     fn lives(&self, agent: AgentId) -> bool {
-        self.living.as_ref().is_none_or(|living| living.contains(&agent))
+        self.living.as_ref().is_none_or(|living| living.binary_search(&agent).is_ok())
     }
 
     /// Whether a council's messages are believed for their signatures only.

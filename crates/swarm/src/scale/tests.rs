@@ -41,9 +41,15 @@ fn it_goes_up_and_down_by_the_thresholds_and_waits_between() {
     assert_eq!(decide(7_210, 6, 90), (6, Why::Cooldown));
     assert_eq!(decide(7_499, 6, 90), (6, Why::Cooldown));
     assert_eq!(decide(7_501, 6, 90), (15, Why::Score));
-    assert_eq!(decide(7_900, 15, 30), (5, Why::Score));
+    assert_eq!(decide(7_900, 15, 30), (15, Why::Cooldown), "low, but only just");
+    assert_eq!(decide(8_199, 15, 30), (15, Why::Cooldown));
+    assert_eq!(decide(8_200, 15, 30), (5, Why::Score));
     assert_eq!(decide(8_300, 5, 20), (5, Why::Within));
-    assert_eq!(decide(12_000, 5, 0), (2, Why::Score));
+    assert_eq!(decide(12_000, 5, 0), (5, Why::Cooldown));
+    assert_eq!(decide(12_200, 5, 40), (5, Why::Within), "smoothed: about .62");
+    assert_eq!(decide(12_400, 5, 0), (5, Why::Cooldown));
+    assert_eq!(decide(12_699, 5, 0), (5, Why::Cooldown), "low for longer, but not throughout");
+    assert_eq!(decide(12_700, 5, 0), (2, Why::Score));
     assert_eq!(decide(13_000, 2, 0), (2, Why::Limit));
     assert_eq!(decide(14_000, 2, 10_000), (13, Why::Score), "2 x 3.77 / .60");
     assert_eq!(decide(15_000, 13, 10_000), (20, Why::Score));
@@ -108,7 +114,7 @@ fn changes(demand: u64, noise: u64, seed: u64, hours: u64) -> Vec<(u64, i64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// Half a day of steady demand under noise of up to 40 %: it rests after a few steps in one direction.
     #[test]

@@ -74,7 +74,8 @@ fn run(margin: bool, hedging: bool, steps: Vec<Step>, restarts: bool) -> [Vec<u8
         if restarts {
             let bytes = postcard::to_allocvec(rig.gate.state()).unwrap();
             let state = postcard::from_bytes(&bytes).unwrap();
-            rig.gate = RiskGate::restore(&limits, &rig.desk.instruments, &rig.desk.currencies, state).unwrap();
+            rig.gate = RiskGate::new(&limits, &rig.desk.instruments, &rig.desk.currencies).unwrap();
+            rig.gate.restore(state);
         }
         match step {
             Step::Send { instrument, side, lots, cents: at, group, child, reduce, position } => {

@@ -105,7 +105,8 @@ fn a_snapshot_restores_all_of_it_with_the_kill_latch() {
     let state: RiskState = postcard::from_bytes(&bytes).unwrap();
     let mut limits = RiskLimits::default();
     set(&mut limits);
-    let mut back = RiskGate::restore(&limits, &rig.desk.instruments, &rig.desk.currencies, state).unwrap();
+    let mut back = RiskGate::new(&limits, &rig.desk.instruments, &rig.desk.currencies).unwrap();
+    back.restore(state);
     assert_eq!(back.state(), rig.gate.state(), "indices and resting orders included");
     assert_eq!(postcard::to_allocvec(back.state()).unwrap(), bytes);
     assert_eq!(back.trading(), TradingState::Halted, "a kill survives a restart");

@@ -267,6 +267,7 @@ impl<S: Strategy> Run<S> {
             sessions: Default::default(),
             run_id: RunId([0; 16]),
             header: Vec::new(),
+            recorded: true,
             currencies,
             instruments: Arc::clone(&instruments),
         };

@@ -263,27 +263,30 @@ fn a_vote_that_is_another_missing_forged_or_late_is_in_consensus() {
     assert!(found.samples.max <= 500.0 && found.pass == Some(false), "{:?}", found.samples);
 }
 
-/// Of the heap, per agent, when all confer about every bar. What one council holds is told apart from what all share
-/// (configuration, keys).
+/// Of the heap, per agent, when all confer about every bar; resident it is a quarter more (example `agents`). What one
+/// council holds is told apart from what all share (configuration, keys). With the bars nothing grows but what the agent
+/// would have earned alone, 32 bytes a day, in rooms for eight.
 #[test]
 fn an_agent_that_confers_about_every_bar_takes_less_than_20_kb() {
-    let held = |halls: usize| {
+    let held = |halls: usize, bars: usize| {
         let confer = || {
             let mut councils = council::Councils::new(true).map_err(|error| BenchError::Agents(error.to_string()))?;
             for _ in 0..halls {
                 councils.open().map_err(|error| BenchError::Agents(error.to_string()))?;
             }
             let mut decided = 0;
-            for _ in 0..100 {
+            for _ in 0..bars {
                 decided += councils.confer().map_err(|error| BenchError::Agents(error.to_string()))?;
             }
             // Until there are averages, they abstain.
-            assert!(decided >= 75 * halls, "{decided}: a decision of each council about every bar");
+            assert!(decided >= (bars - 25) * halls, "{decided}: a decision of each council about every bar");
             Ok(councils)
         };
         crate::bench::memory::counted(confer).unwrap().1.bytes_current
     };
-    let each = (held(3) - held(1)) as f64 / (2 * council::MEMBERS) as f64;
-    eprintln!("{each:.0} bytes each");
-    assert!(each > 1_000.0 && each < 20_480.0, "{each} bytes each");
+    let each = |bars| (held(3, bars) - held(1, bars)) as f64 / (2 * council::MEMBERS) as f64;
+    let (early, late) = (each(100), each(400));
+    eprintln!("{early:.0} bytes each, {late:.0} after four times as many bars");
+    assert!(early > 1_000.0 && early < 17_000.0, "{early} bytes each");
+    assert!(late - early <= f64::from((300 + 8) * 32), "{early} bytes each, {late} after four times as many bars");
 }

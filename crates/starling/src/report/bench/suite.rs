@@ -91,18 +91,21 @@ pub(super) fn provider_cell(members: &[&Benchmark], b: &Benchmark) -> Option<Cel
 
 fn results(members: &[&Benchmark]) -> Table {
     let providers = members.iter().any(|b| b.provider.is_some());
+    let targets = members.iter().any(|b| b.target.is_some());
     let aims = members.iter().any(|b| b.aim.is_some());
     let row = |b: &&Benchmark| {
         let mut cells = vec![verdict_cell(b.pass), name_cell(b)];
         cells.extend(provider_cell(members, b));
-        cells.extend([figure_cell(b.measured), Cell::text(unit(b)), bound_cell(b.requirement), bound_cell(b.target)]);
+        cells.extend([figure_cell(b.measured), Cell::text(unit(b)), bound_cell(b.requirement)]);
+        cells.extend(targets.then(|| bound_cell(b.target)));
         cells.extend(aims.then(|| bound_cell(b.aim)));
         cells.extend([margin_cell(b.margin()), Cell::text(b.judged.name())]);
         cells
     };
     let mut columns = vec![words("Verdict"), words("Benchmark")];
     columns.extend(providers.then(|| words("Provider")));
-    columns.extend([numbers("Measured"), words("Unit"), numbers("Required"), numbers("Target")]);
+    columns.extend([numbers("Measured"), words("Unit"), numbers("Required")]);
+    columns.extend(targets.then(|| numbers("Target")));
     columns.extend(aims.then(|| numbers("Aim")));
     columns.extend([numbers("Margin"), words("Judged by")]);
     Table { caption: String::new(), columns, rows: members.iter().map(row).collect(), total: None }

@@ -338,6 +338,7 @@ fn before(matter: &Matter, b: &Benchmark) -> Option<String> {
 fn targets(matter: &Matter) -> Table {
     let list = &matter.record.benchmarks;
     let providers = !matter.providers.is_empty();
+    let targets = list.iter().any(|b| b.target.is_some());
     let aims = list.iter().any(|b| b.aim.is_some());
     let past = matter.previous.is_some();
     let row = |b: &Benchmark| {
@@ -347,11 +348,10 @@ fn targets(matter: &Matter) -> Table {
             starling_lab::bench::Id::Path(path) => Cell::text(path),
         });
         cells.extend(providers.then(|| Cell::text(b.provider.clone().unwrap_or_default())));
-        cells.extend([figure_cell(b.measured), Cell::text(unit(b)), bound_cell(b.requirement), bound_cell(b.target)]);
+        cells.extend([figure_cell(b.measured), Cell::text(unit(b)), bound_cell(b.requirement)]);
+        cells.extend(targets.then(|| bound_cell(b.target)));
         cells.extend(aims.then(|| bound_cell(b.aim)));
         cells.push(margin_cell(b.margin()));
-        cells.push(Cell::text(b.judged.name()));
-        cells.push(Cell::count(b.samples.n as u64));
         if past {
             cells.push(match Matter::change(matter.previous.as_ref(), b) {
                 Some((change, verdict)) => {
@@ -365,14 +365,17 @@ fn targets(matter: &Matter) -> Table {
                 None => Cell::text("new"),
             });
         }
+        cells.extend([Cell::text(b.judged.name()), Cell::count(b.samples.n as u64)]);
         cells
     };
     let mut columns = vec![words("Verdict"), words("Benchmark")];
     columns.extend(providers.then(|| words("Provider")));
-    columns.extend([numbers("Measured"), words("Unit"), numbers("Required"), numbers("Target")]);
+    columns.extend([numbers("Measured"), words("Unit"), numbers("Required")]);
+    columns.extend(targets.then(|| numbers("Target")));
     columns.extend(aims.then(|| numbers("Aim")));
-    columns.extend([numbers("Margin"), words("Judged by"), numbers("n")]);
+    columns.push(numbers("Margin"));
     columns.extend(past.then(|| numbers("Change")));
+    columns.extend([words("Judged by"), numbers("n")]);
     Table {
         caption: "What is asked and what was measured".into(),
         columns,

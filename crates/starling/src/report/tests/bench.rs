@@ -145,9 +145,17 @@ fn the_page_loads_nothing_and_no_text_becomes_markup() {
 
 #[test]
 fn what_is_asked_and_what_was_measured_are_different_columns() {
-    let text = text(&swarm(1, 1.0), &Past::default());
-    let head = "| Verdict | Benchmark | Provider | Measured | Unit | Required | Target | Margin | Judged by | n |";
-    assert!(text.contains(head), "{text}");
+    let mut record = swarm(1, 1.0);
+    // A swarm's benchmarks have no targets of their own, and a column that nothing is in is left away.
+    let without = text(&record, &Past::default());
+    let head = "| Verdict | Benchmark | Provider | Measured | Unit | Required | Margin | Judged by | n |";
+    assert!(without.contains(head) && !without.contains("| Target |"), "{without}");
+    record.benchmarks[0].target = Some(1.4);
+    let text = text(&record, &Past::default());
+    for end in ["| n |", "|\n"] {
+        let head = "| Verdict | Benchmark | Provider | Measured | Unit | Required | Target | Margin | Judged by ";
+        assert!(text.contains(&format!("{head}{end}")), "{end}: {text}");
+    }
     let row = text.lines().find(|line| line.starts_with("| pass | 17 cost by topology | in-process |")).unwrap();
     let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
     let measured: f64 = cells[3].parse().unwrap();
