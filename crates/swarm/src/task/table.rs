@@ -220,8 +220,9 @@ pub struct Table {
     ready: BTreeSet<(UnixNanos, TaskKey)>,
     #[serde(skip)]
     leased: BTreeMap<AgentId, BTreeSet<TaskKey>>,
+    /// Who waits for an open task, by key: a copy by bytes must end them in the same order as the table it was taken from.
     #[serde(skip)]
-    after: BTreeMap<TaskKey, Vec<TaskKey>>,
+    after: BTreeMap<TaskKey, BTreeSet<TaskKey>>,
     #[serde(skip)]
     deadlines: BTreeSet<(UnixNanos, TaskKey)>,
 }
@@ -333,7 +334,7 @@ impl Table {
         for key in keys {
             let open = &table.open[&key];
             for &before in open.task.after.iter().filter(|before| table.open.contains_key(before)) {
-                table.after.entry(before).or_default().push(key);
+                table.after.entry(before).or_default().insert(key);
             }
             table.index(key);
         }
@@ -463,7 +464,7 @@ impl Table {
                     Some(_) => {}
                     None => {
                         waits += 1;
-                        self.after.entry(before).or_default().push(key);
+                        self.after.entry(before).or_default().insert(key);
                     }
                 }
             }

@@ -269,6 +269,24 @@ fn old_results_fade_and_their_keys_stay() {
     assert_eq!(dones(&apply(&mut table, admit(vec![after(1_000, &[0])]))), [], "it was done");
 }
 
+#[test]
+fn a_copy_by_bytes_ends_what_waits_in_the_same_order() {
+    let mut table = Table::default();
+    for waiting in [task(5), after(2, &[5, 5]), after(0, &[5]), after(3, &[5, 2, 5])] {
+        apply(&mut table, admit(vec![waiting]));
+    }
+    let mut copy = Table::decode(&table.encode()).unwrap();
+    let mut twin = Table::decode(&table.encode()).unwrap();
+    assert_eq!(table.open(TaskKey(3)).unwrap().state, State::Blocked(2));
+    let expire = || Op::Expire(TaskKey(5));
+    assert_eq!(apply(&mut copy, expire()), apply(&mut table, expire()));
+    assert_eq!(copy.encode(), table.encode());
+    // A dependency that is named twice is waited for once, by the copy too.
+    apply(&mut twin, assign(5, 0, 1));
+    apply(&mut twin, settle(5, 1, Ok(b"r")));
+    assert_eq!(twin.open(TaskKey(3)).unwrap().state, State::Blocked(1));
+}
+
 fn any_op() -> impl Generator<Value = Op> {
     let key = 0..8u64;
     let token = 0..4u32;
