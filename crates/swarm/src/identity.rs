@@ -15,7 +15,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use ed25519_dalek::{Signer, SigningKey, Verifier, VerifyingKey};
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use ed25519_dalek::{Sha512, Verifier, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::id::AgentId;
@@ -108,6 +109,13 @@ impl Transcript {
         self.bytes.extend_from_slice(value);
     }
 
+    /// Adds a signature, all of it.
+    pub fn signature(&mut self, signature: &Signature) {
+        self.bytes.extend_from_slice(&signature.r);
+        self.bytes.extend_from_slice(&signature.s);
+        self.bytes(signature.ml_dsa().unwrap_or_default());
+    }
+
     /// What is signed.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -182,7 +190,9 @@ pub enum IdentityError {
 /// An agent's secret.
 pub struct Identity {
     agent: AgentId,
-    ed25519: SigningKey,
+    /// The seed's hash, which a `SigningKey` would take anew for each signature.
+    secret: ExpandedSecretKey,
+    public: VerifyingKey,
     #[cfg(feature = "post-quantum")]
     lattice: Option<lattice::Secret>,
 }
@@ -197,9 +207,11 @@ impl Identity {
     /// From 32 secret random bytes, drawn by the caller.
     #[must_use]
     pub fn new(agent: AgentId, seed: &[u8; 32]) -> Self {
+        let secret = ExpandedSecretKey::from(seed);
         Self {
             agent,
-            ed25519: SigningKey::from_bytes(seed),
+            public: VerifyingKey::from(&secret),
+            secret,
             #[cfg(feature = "post-quantum")]
             lattice: None,
         }
@@ -209,7 +221,7 @@ impl Identity {
     #[cfg(feature = "post-quantum")]
     #[must_use]
     pub fn hybrid(agent: AgentId, seed: &[u8; 32], ml_dsa_seed: &[u8; 32]) -> Self {
-        Self { agent, ed25519: SigningKey::from_bytes(seed), lattice: Some(lattice::Secret::new(ml_dsa_seed)) }
+        Self { lattice: Some(lattice::Secret::new(ml_dsa_seed)), ..Self::new(agent, seed) }
     }
 
     /// Whose it is.
@@ -225,13 +237,13 @@ impl Identity {
         let ml_dsa = self.lattice.as_ref().map(lattice::Secret::public);
         #[cfg(not(feature = "post-quantum"))]
         let ml_dsa = None;
-        PublicKey { ed25519: self.ed25519.verifying_key().to_bytes(), ml_dsa }
+        PublicKey { ed25519: self.public.to_bytes(), ml_dsa }
     }
 
     /// Signs a statement; the same statement gives the same signature.
     #[must_use]
     pub fn sign(&self, transcript: &Transcript) -> Signature {
-        let bytes = self.ed25519.sign(transcript.as_bytes());
+        let bytes = raw_sign::<Sha512>(&self.secret, transcript.as_bytes(), &self.public);
         #[cfg(feature = "post-quantum")]
         let ml_dsa = self.lattice.as_ref().map(|secret| secret.sign(transcript.as_bytes(), lattice::CONTEXT));
         #[cfg(not(feature = "post-quantum"))]

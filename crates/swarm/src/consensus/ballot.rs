@@ -99,6 +99,11 @@ pub struct Equivocation {
 fn statement(decision: DecisionId, agent: AgentId, choice: Choice) -> Transcript {
     let mut transcript = Transcript::new("vote");
     transcript.bytes(&decision.0);
+    write(&mut transcript, agent, choice);
+    transcript
+}
+
+fn write(transcript: &mut Transcript, agent: AgentId, choice: Choice) {
     transcript.u32(agent.0);
     let (kind, confidence) = match choice {
         Choice::Act { action, confidence } => (action as u8, confidence),
@@ -107,7 +112,6 @@ fn statement(decision: DecisionId, agent: AgentId, choice: Choice) -> Transcript
     };
     transcript.u8(kind);
     transcript.u16(confidence);
-    transcript
 }
 
 impl Ballot {
@@ -116,6 +120,12 @@ impl Ballot {
     pub fn new(identity: &Identity, decision: DecisionId, choice: Choice) -> Self {
         let agent = identity.agent();
         Self { agent, choice, signature: identity.sign(&statement(decision, agent, choice)) }
+    }
+
+    /// Adds the ballot and its signature to a statement about it.
+    pub(super) fn write(&self, transcript: &mut Transcript) {
+        write(transcript, self.agent, self.choice);
+        transcript.signature(&self.signature);
     }
 
     /// Checks everything but the signature.
@@ -140,6 +150,13 @@ impl Equivocation {
     #[must_use]
     pub const fn agent(&self) -> AgentId {
         self.first.agent
+    }
+
+    /// Adds the proof to a statement about it.
+    pub(super) fn write(&self, transcript: &mut Transcript) {
+        transcript.bytes(&self.decision.0);
+        self.first.write(transcript);
+        self.second.write(transcript);
     }
 
     /// True if both ballots are one agent's, differ in their choice, and are signed.
