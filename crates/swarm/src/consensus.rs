@@ -89,16 +89,19 @@ use tally::{Dossier, DossierId};
 
 /// Decisions that may be open at once.
 pub const OPEN_MAX: usize = 1_024;
-/// Of those, begun by one other member: a liar's share of the table.
-pub const OPEN_EACH: usize = 64;
 /// Certificates kept to answer those who lag. Whoever lags further must ask the journal.
 pub const KEPT_MAX: usize = 4_096;
 /// Councils kept for subjects of the past.
 pub const COUNCILS_MAX: usize = 64;
-/// Messages that wait for the council of their bar ([`Consensus::know_until`]).
-pub const AHEAD_MAX: usize = 4_096;
-/// Of those, by one other member: many times what it has to say about a bar.
-pub const AHEAD_EACH: usize = 512;
+/// Bytes of messages that wait for the council of their bar ([`Consensus::know_until`]).
+pub const AHEAD_BYTES_MAX: usize = 128 << 20;
+
+/// What one other member may take of `most`: where members may lie an equal share, so that no liar takes what is the
+/// others', else all of it. Of [`OPEN_MAX`], it is how many decisions about one bar a council can make.
+#[must_use]
+pub fn share(most: usize, mode: Mode, members: usize) -> usize {
+    if mode == Mode::Byzantine { (most / members.max(1)).max(1) } else { most }
+}
 
 /// How long to wait, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,9 +242,9 @@ pub struct Counters {
     pub invalid: u64,
     /// Votes and offers after the dossier was closed, or the decision made.
     pub late: u64,
-    /// More open decisions than [`OPEN_MAX`] or [`OPEN_EACH`].
+    /// More open decisions than [`OPEN_MAX`], or a member's [`share`] of them.
     pub full: u64,
-    /// More about bars to come than [`AHEAD_MAX`] or [`AHEAD_EACH`].
+    /// More about bars to come than [`AHEAD_BYTES_MAX`], or a member's [`share`] of it.
     pub ahead: u64,
 }
 
@@ -284,6 +287,8 @@ pub struct Consensus {
     horizon: UnixNanos,
     /// About later ones, in the order in which they came.
     ahead: VecDeque<(AgentId, Subject, Message)>,
+    /// Their bytes, by whom they are.
+    ahead_bytes: BTreeMap<AgentId, usize>,
 }
 
 impl Consensus {
@@ -309,6 +314,7 @@ impl Consensus {
             floor: None,
             horizon: UnixNanos::MAX,
             ahead: VecDeque::new(),
+            ahead_bytes: BTreeMap::new(),
         }
     }
 
@@ -345,25 +351,31 @@ impl Consensus {
     /// bars that their council is derived from. Until this is said for the first time, the first council is for all time.
     pub fn know_until(&mut self, now: UnixNanos, stamp: UnixNanos, out: &mut Outbox<Message>, events: &mut Vec<Event>) {
         self.horizon = stamp;
+        self.ahead_bytes.clear();
         for (from, subject, message) in std::mem::take(&mut self.ahead) {
             if subject.stamp <= stamp {
                 self.on_message(now, from, message, out, events);
             } else {
-                self.ahead.push_back((from, subject, message));
+                self.wait(from, subject, message);
             }
         }
     }
 
     /// Keeps what is about a bar whose council is not known yet.
     fn wait(&mut self, from: AgentId, subject: Subject, message: Message) {
-        let members = self.councils.last_key_value().expect("there is always a council").1;
-        if members.member(from).is_none() {
+        let council = self.councils.last_key_value().expect("there is always a council").1;
+        if council.member(from).is_none() {
             self.shared.counters.stranger += 1;
-        } else if self.ahead.len() >= AHEAD_MAX
-            || self.ahead.iter().filter(|(by, ..)| *by == from).count() >= AHEAD_EACH
-        {
+            return;
+        }
+        let bytes = size_of::<(AgentId, Subject, Message)>() + message.bytes();
+        let all: usize = self.ahead_bytes.values().sum();
+        let most = share(AHEAD_BYTES_MAX, council.mode(), council.members().len());
+        let held = self.ahead_bytes.get(&from).copied().unwrap_or(0);
+        if all + bytes > AHEAD_BYTES_MAX || held + bytes > most {
             self.shared.counters.ahead += 1;
         } else {
+            self.ahead_bytes.insert(from, held + bytes);
             self.ahead.push_back((from, subject, message));
         }
     }
@@ -487,8 +499,9 @@ impl Consensus {
             if council.member(me).is_none() {
                 return Err(BadBallot::Stranger(me).into());
             }
-            let begun = self.open.values().filter(|debate| debate.opener == opener).count();
-            if self.open.len() >= OPEN_MAX || (opener != me && begun >= OPEN_EACH) {
+            let most = share(OPEN_MAX, council.mode(), council.members().len());
+            let begun = || self.open.values().filter(|debate| debate.opener == opener).count();
+            if self.open.len() >= OPEN_MAX || (opener != me && most < OPEN_MAX && begun() >= most) {
                 return Err(Refused::Full(subject));
             }
             let mut step = Step { now, shared: &mut self.shared, out, events };
@@ -518,10 +531,11 @@ impl Consensus {
 
     fn on_certificate(&mut self, certificate: Certificate, out: &mut Outbox<Message>, events: &mut Vec<Event>) {
         let subject = certificate.subject;
-        if self.decided.contains_key(&subject) || self.floor.is_some_and(|floor| subject <= floor) {
+        let open = self.open.get(&subject).map(Box::as_ref);
+        let forgotten = open.is_none() && self.floor.is_some_and(|floor| subject <= floor);
+        if self.decided.contains_key(&subject) || forgotten {
             return;
         }
-        let open = self.open.get(&subject).map(Box::as_ref);
         let Some(council) = open.map(Debate::council).or_else(|| self.council(subject)) else {
             self.shared.counters.forgotten += 1;
             return;
@@ -590,6 +604,12 @@ impl Message {
             | Self::Promise { subject, .. } => Some(*subject),
             Self::Proof(_) => None,
         }
+    }
+
+    /// About how many it takes, beyond its own struct.
+    fn bytes(&self) -> usize {
+        let size = postcard::ser_flavors::Size::default();
+        postcard::serialize_with_flavor(self, size).expect("a message can be encoded")
     }
 }
 

@@ -4,13 +4,17 @@
 //! the roster; rosters spread along edges whenever fingerprints differ, and merge without conflict ([`roster`]). An
 //! agent that hears of its own death raises itself to *alive* again. Each agent greets one dead member per interval, so
 //! that the parts of a divided swarm find each other after it heals. The leader removes for ever who stays dead for
-//! [`Timing::remove`] intervals, but only with a majority of the living: of a divided swarm one part at most removes,
-//! takes in newcomers, and has a leader. Who was removed, or restarts, joins under a new number by way of contacts.
+//! [`Timing::remove`] intervals, and any member takes in newcomers, but only where a majority lives. Who was removed, or
+//! restarts, joins under a new number by way of contacts.
 //!
 //! Invariant: the view (epoch, members, edges, leader) is a function of the roster. Once faults stop, every pair of
 //! neighbours whose fingerprints differ exchanges rosters within an interval, so all rosters and views become equal.
 //!
-//! Not here: agreement. During a partition two agents may see two leaders for a while; a leader is who *should*
+//! Invariant: once the parts of a divided swarm have noticed that they are, one of them at most has a leader, removes and
+//! takes in newcomers, whatever each did before. Who is taken in or removed changes no majority in its maker's favour
+//! until a majority has seen it ([`roster`]).
+//!
+//! Not here: agreement. Until a partition is noticed two agents may see two leaders; a leader is who *should*
 //! coordinate, and a term that must be unique is consensus' to prove. Nor deltas: news of one death travel as whole
 //! rosters, and give each member a roster and a view of its own, 12 bytes for each member (15 KB in a swarm of 1,000,
 //! 1.2 MB in one of 100,000; until the first change all share one). Nor lies: rosters are believed. Nor links that fail
@@ -19,6 +23,7 @@
 pub mod roster;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use starling_core::UnixNanos;
@@ -177,7 +182,8 @@ pub struct Membership {
     roster: Arc<Roster>,
     view: View,
     peers: Vec<Peer>,
-    down_since: BTreeMap<AgentId, UnixNanos>,
+    /// The count of the standing under which each is held for dead, and since when it is.
+    down_since: BTreeMap<AgentId, (u32, UnixNanos)>,
     contacts: Vec<AgentId>,
     joined: bool,
     excluded: bool,
@@ -199,7 +205,10 @@ impl Membership {
     /// A newcomer that asks `contacts`, one per interval, to be taken in.
     #[must_use]
     pub fn join(now: UnixNanos, me: AgentId, timing: Timing, contacts: Vec<AgentId>) -> Self {
-        Self::with(now, me, timing, Founding::new(Shape::Mesh, [me]), contacts)
+        let mut roster = Roster::new(Shape::Mesh, []);
+        roster.raise(me, Standing::NEW);
+        let view = View::of(&roster, false);
+        Self::with(now, me, timing, Founding { roster: Arc::new(roster), view }, contacts)
     }
 
     fn with(now: UnixNanos, me: AgentId, timing: Timing, founding: Founding, contacts: Vec<AgentId>) -> Self {
@@ -221,9 +230,6 @@ impl Membership {
             say: Vec::new(),
             news: Vec::new(),
         };
-        if !joined {
-            new.view = View::of(&new.roster, false);
-        }
         // Those who start together have the same news.
         let mine = new.view.fingerprint;
         new.meet(now, mine);
@@ -393,6 +399,8 @@ impl Membership {
             self.next_beat = now.saturating_add(self.timing.interval);
             if asleep {
                 self.peers.iter_mut().for_each(|peer| peer.heard = now);
+                // Nor remove the dead, who may have objected meanwhile.
+                self.down_since.values_mut().for_each(|(_, since)| *since = now);
             }
             self.judge(now);
             self.say.extend(self.peers.iter().map(|peer| Say::Beat(peer.agent)));
@@ -427,10 +435,10 @@ impl Membership {
             }
         }
         if self.view.leader == Some(self.me) {
-            let since = |since: &UnixNanos| now.since(*since) >= self.timing.after(self.timing.remove);
-            let gone: Vec<AgentId> = self.down_since.iter().filter(|(_, s)| since(s)).map(|(a, _)| *a).collect();
-            for agent in gone {
-                news |= Arc::make_mut(&mut self.roster).raise(agent, Standing::GONE);
+            let long = |since: UnixNanos| now.since(since) >= self.timing.after(self.timing.remove);
+            let lost: Vec<AgentId> = self.down_since.iter().filter(|(_, d)| long(d.1)).map(|(a, _)| *a).collect();
+            for agent in lost {
+                news |= Arc::make_mut(&mut self.roster).raise(agent, Standing::REMOVED);
                 self.say.push(Say::Roster(agent));
             }
         }
@@ -447,7 +455,7 @@ impl Membership {
             self.say.push(Say::Join(self.contacts[at]));
             return;
         }
-        let after = self.down_since.range(AgentId(self.greeted.saturating_add(1))..).next();
+        let after = self.down_since.range((Bound::Excluded(AgentId(self.greeted)), Bound::Unbounded)).next();
         if let Some((&agent, _)) = after.or_else(|| self.down_since.iter().next()) {
             self.greeted = agent.0;
             self.say.push(Say::Roster(agent));
@@ -458,7 +466,7 @@ impl Membership {
         self.gossip_due = self.gossip_due.min(now.saturating_add(self.timing.gossip()));
     }
 
-    /// The roster has news: objects if they are of this agent's death, and draws the view anew.
+    /// The roster has news: objects if they are of this agent's death, notes what it has seen, and draws the view anew.
     fn changed(&mut self, now: UnixNanos) {
         match self.roster.standing(self.me) {
             Some(standing) if standing.is_gone() => return self.exclude(),
@@ -467,13 +475,25 @@ impl Membership {
             }
             _ => {}
         }
+        if self.joined {
+            Arc::make_mut(&mut self.roster).acknowledge(self.me);
+        }
+        self.gossip_soon(now);
+        if self.roster.epoch() == self.view.epoch && self.roster.shape() == self.view.topology.shape() {
+            // Only who has seen it: that is for the others to know, and changes nothing here.
+            self.view.fingerprint = self.roster.fingerprint();
+            return;
+        }
         let down = self.roster.standings().iter().filter(|(_, standing)| standing.is_down());
-        self.down_since = down.map(|(a, _)| (*a, self.down_since.get(a).copied().unwrap_or(now))).collect();
+        let since = |(agent, standing): &(AgentId, Standing)| {
+            let known = self.down_since.get(agent).filter(|(count, _)| *count == standing.count());
+            (*agent, known.copied().unwrap_or((standing.count(), now)))
+        };
+        self.down_since = down.map(since).collect();
         self.view = View::of(&self.roster, self.joined);
         let other = !self.view.fingerprint;
         self.meet(now, other);
         self.news.push(News::View);
-        self.gossip_soon(now);
     }
 
     /// Draws up the neighbours of the view; who was one before keeps what is known of it, a new one has `known`.

@@ -188,10 +188,14 @@ impl Autoscaler {
         let score_bp = self.smooth(now, self.score(agents.max(1), load));
         self.low = (score_bp < down_bp).then(|| self.low.unwrap_or(now));
         let decision = |agents, why| Decision { agents, why, score_bp };
+        let most = max.min(load.affordable);
+        if !(min..=most).contains(&agents) {
+            // Whatever latency agents were last added for, it is not those agents who answer from now on.
+            self.added_for = None;
+        }
         if load.affordable < min {
             return decision(0, Why::Budget);
         }
-        let most = max.min(load.affordable);
         if agents > most {
             let why = if agents > max { Why::Limit } else { Why::Budget };
             return self.change(now, decision(most, why));

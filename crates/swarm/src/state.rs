@@ -16,13 +16,17 @@
 //!
 //! A removed key leaves a tombstone, lest an old write bring it back. It is dropped when every known agent is known to
 //! have it, and this agent has all they had when they said so: then every write it must beat is known here, and refused
-//! as old. Who is absent for [`Settings::forget`] is forgotten, but only by a majority of the known: membership removes
-//! under the same condition, and the removed never come back under their number. Should a removed agent's word still
-//! come late by way of a third, two agents might differ under equal vectors; their digests show it, and they exchange
-//! everything ([`State::repairs`] counts that).
+//! as old. Who is gone for good, as membership says, is not waited for, and who is absent for [`Settings::forget`] is
+//! forgotten, but only by a majority of the known. Should such an agent's word still come late by way of a third, two
+//! agents might differ under equal vectors; their digests show it, and they exchange everything ([`State::repairs`]
+//! counts that).
+//!
+//! A vector comes with its sender's Lamport clock: who has the effects of writes writes above them, also where the
+//! writes themselves were overwritten, or removed and forgotten, and did not come along.
 //!
 //! Not here: agreement before the fact. Two agents that write one key at once both succeed, and one is overwritten; what
-//! must be decided once is consensus' business.
+//! must be decided once is consensus' business, and so is what must hold though a member lies: here members are believed
+//! in all but the count of one's own writes.
 
 mod vector;
 
@@ -140,6 +144,8 @@ pub enum Message {
         since: Versions,
         /// What it has then.
         upto: Versions,
+        /// At least the version of every write that it has then.
+        clock: u64,
         /// Keys and what stands under them.
         entries: Vec<(Vec<u8>, Entry)>,
         /// True to take entries that the receiver's vector calls old, to repair a difference.
@@ -404,10 +410,10 @@ impl State {
             groups.last_mut().expect("one at least").push((key, entry));
         }
         self.deltas += 1;
-        let (number, total) = (self.deltas, groups.len() as u32);
+        let (number, total, clock) = (self.deltas, groups.len() as u32, self.clock);
         let part = |(at, entries): (usize, Entries)| {
             let (since, upto) = (since.clone(), upto.clone());
-            Message::Delta { number, part: (at as u32, total), since, upto, entries, all }
+            Message::Delta { number, part: (at as u32, total), since, upto, clock, entries, all }
         };
         groups.into_iter().enumerate().map(part).collect()
     }
@@ -511,7 +517,7 @@ impl Component for State {
 
     fn on_message(&mut self, now: UnixNanos, from: AgentId, message: Message, out: Out<'_>, events: &mut Vec<Event>) {
         match message {
-            Message::Delta { number, part, since, upto, entries, all } => {
+            Message::Delta { number, part, since, upto, clock, entries, all } => {
                 let peer = self.peer(now, from);
                 peer.has.merge(&upto);
                 let Some(entries) = Self::collect(peer, number, part, entries) else { return };
@@ -526,6 +532,7 @@ impl Component for State {
                 }
                 if follows {
                     self.versions.merge(&upto);
+                    self.clock = self.clock.max(clock);
                     out.send(from, Priority::Bulk, Message::Ack(self.versions.clone()));
                 }
             }
@@ -584,6 +591,10 @@ impl Component for State {
         if !self.versions.is_empty() || members.len() > new.len() + 1 {
             new.into_iter().for_each(|member| self.send_digest(member, out));
         }
+    }
+
+    fn on_gone(&mut self, _: UnixNanos, agent: AgentId, _: Out<'_>, _: &mut Vec<Event>) {
+        self.peers.remove(&agent);
     }
 }
 

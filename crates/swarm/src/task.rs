@@ -120,7 +120,7 @@ impl Task {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
-    /// All its attempts ended in errors.
+    /// All its attempts ended in errors; the last one, as long as its words have not faded.
     #[error("its last attempt failed: {0}")]
     Failed(String),
     /// It lost its worker again and again.
@@ -274,17 +274,28 @@ pub enum Message {
     Submit {
         /// The submitter's number.
         batch: u64,
-        /// True if it was told that the batch is in: what is unknown then has faded.
+        /// How often it has sent that, with this.
+        sending: u32,
+        /// True if it was told by this term or an earlier one that the batch is in: what is unknown then has faded.
         admitted: bool,
         /// All of a batch that is not known to be done.
         tasks: Vec<Task>,
     },
-    /// To the submitter: the batch is in the log, or why it is not.
+    /// To the submitter: the batch is in.
     Admitted {
         /// Which.
         batch: u64,
-        /// If it is in.
-        answer: Result<(), Refusal>,
+        /// The coordinator's term: all that lead later ones know of it.
+        term: u64,
+    },
+    /// To the submitter: the batch is not in.
+    Refused {
+        /// Which.
+        batch: u64,
+        /// The latest sending of it this answers.
+        sending: u32,
+        /// Why.
+        why: Refusal,
     },
     /// To the submitter.
     Done {
@@ -377,7 +388,10 @@ pub enum Event {
 #[derive(Debug)]
 struct Batch {
     tasks: Vec<Task>,
-    admitted: bool,
+    /// The term whose coordinator said that it is in.
+    admitted: Option<u64>,
+    /// How often it was sent.
+    sent: u32,
     due: UnixNanos,
 }
 
@@ -403,6 +417,30 @@ pub struct Tasks {
 }
 
 type Out<'a> = &'a mut Outbox<Message>;
+
+/// What keeps a batch out whatever is in the table. The coordinator asks as well: one entry that is too long for a message
+/// would stop the log.
+fn fits(tasks: &[Task]) -> Result<(), Refusal> {
+    let bytes = tasks.iter().map(Task::weight).sum();
+    if tasks.len() > BATCH_MAX || bytes > BATCH_BYTES_MAX {
+        return Err(Refusal::Batch { tasks: tasks.len(), bytes });
+    }
+    match tasks.iter().find(|task| task.payload.len() > PAYLOAD_MAX) {
+        Some(long) => Err(Refusal::Payload(long.key)),
+        None => Ok(()),
+    }
+}
+
+/// A result as it may stand in the log.
+fn bounded(result: Result<Vec<u8>, String>) -> Result<Vec<u8>, String> {
+    match result {
+        Ok(bytes) if bytes.len() > PAYLOAD_MAX => {
+            Err(format!("a result of {} bytes is above {PAYLOAD_MAX}", bytes.len()))
+        }
+        Err(why) => Err(why.chars().take(ERROR_MAX).collect()),
+        fine => fine,
+    }
+}
 
 impl Tasks {
     /// An agent's share. The settings must be the swarm's; `members` may be empty until the first view comes.
@@ -475,13 +513,7 @@ impl Tasks {
         out: Out<'_>,
         events: &mut Vec<Event>,
     ) -> Result<u64, Refusal> {
-        let bytes = tasks.iter().map(Task::weight).sum();
-        if tasks.len() > BATCH_MAX || bytes > BATCH_BYTES_MAX {
-            return Err(Refusal::Batch { tasks: tasks.len(), bytes });
-        }
-        if let Some(long) = tasks.iter().find(|task| task.payload.len() > PAYLOAD_MAX) {
-            return Err(Refusal::Payload(long.key));
-        }
+        fits(&tasks)?;
         let (open, open_max) = (self.outstanding(), self.settings.open_max);
         if open + tasks.len() > open_max as usize {
             return Err(Refusal::Full { open, open_max });
@@ -491,7 +523,7 @@ impl Tasks {
         }
         let number = self.next_batch;
         self.next_batch += 1;
-        self.batches.insert(number, Batch { tasks, admitted: false, due: now });
+        self.batches.insert(number, Batch { tasks, admitted: None, sent: 0, due: now });
         self.on_time(now, out, events);
         Ok(number)
     }
@@ -505,13 +537,7 @@ impl Tasks {
         out: Out<'_>,
         events: &mut Vec<Event>,
     ) -> bool {
-        let result = match result {
-            Ok(bytes) if bytes.len() > PAYLOAD_MAX => {
-                Err(format!("a result of {} bytes is above {PAYLOAD_MAX}", bytes.len()))
-            }
-            Err(why) => Err(why.chars().take(ERROR_MAX).collect()),
-            fine => fine,
-        };
+        let result = bounded(result);
         let due = now.saturating_add(self.settings.repeat);
         let Some(token) = self.worker.end(now, key, result.clone(), due) else { return false };
         self.to_leader(Message::Result { key, token, result }, out);
@@ -591,9 +617,10 @@ impl Tasks {
             if !leading && !self.replica.is_leader() {
                 self.chief = None;
             } else if leading && self.chief.is_none() {
-                self.chief = Some(Chief::new(now, &self.members, &self.settings, &self.table, out));
+                let term = self.replica.term();
+                self.chief = Some(Chief::new(now, term, &self.members, &self.settings, &self.table, out));
                 self.lead(&self.members, out);
-                self.heed(now, self.replica.term(), self.me, out);
+                self.heed(now, term, self.me, out);
             }
             for effect in effects {
                 if let Effect::Done { key, outcome, .. } = &effect {
@@ -614,7 +641,7 @@ impl Tasks {
                     && let Some(chief) = &mut self.chief
                 {
                     // Whoever wants it says so again.
-                    chief.left_log(&op);
+                    chief.turned_away(&op);
                 }
             }
             for (to, say) in self.replica.take_say() {
@@ -673,13 +700,16 @@ impl Tasks {
     }
 
     fn repeat(&mut self, now: UnixNanos, out: Out<'_>) {
-        let Some((_, leader)) = self.leader else { return };
+        let Some((term, leader)) = self.leader else { return };
         let repeat = self.settings.repeat;
         for (&number, batch) in self.batches.iter_mut().filter(|(_, batch)| now >= batch.due) {
             // Once it is in, to ask again is to hear of ends whose news was lost with a coordinator.
-            batch.due = now.saturating_add(if batch.admitted { 4 * repeat } else { repeat });
-            let message = Message::Submit { batch: number, admitted: batch.admitted, tasks: batch.tasks.clone() };
-            out.send(leader, Priority::High, message);
+            batch.due = now.saturating_add(if batch.admitted.is_some() { 4 * repeat } else { repeat });
+            batch.sent += 1;
+            // The coordinator of an earlier term, cut off, would take what it never heard of for faded.
+            let admitted = batch.admitted.is_some_and(|since| since <= term);
+            let (sending, tasks) = (batch.sent, batch.tasks.clone());
+            out.send(leader, Priority::High, Message::Submit { batch: number, sending, admitted, tasks });
         }
         for (&key, ended) in self.worker.ended.iter_mut().filter(|(_, ended)| now >= ended.due) {
             ended.due = now.saturating_add(repeat);
@@ -703,23 +733,20 @@ impl Component for Tasks {
                 }
             }
             Message::Lead(term) => self.heed(now, term, from, out),
-            Message::Admitted { batch, answer } => match answer {
-                Ok(()) => {
-                    if let Some(held) = self.batches.get_mut(&batch)
-                        && !std::mem::replace(&mut held.admitted, true)
-                    {
-                        held.due = now.saturating_add(4 * self.settings.repeat);
-                        events.push(Event::Admitted(batch));
-                    }
+            Message::Admitted { batch, term } => {
+                if let Some(held) = self.batches.get_mut(&batch).filter(|held| held.admitted.is_none()) {
+                    held.admitted = Some(term);
+                    held.due = now.saturating_add(4 * self.settings.repeat);
+                    events.push(Event::Admitted(batch));
                 }
-                Err(why) => {
-                    // What was in once is not out again: that answer is to an older repetition.
-                    if self.batches.get(&batch).is_some_and(|held| !held.admitted) {
-                        self.batches.remove(&batch);
-                        events.push(Event::Refused(batch, why));
-                    }
+            }
+            Message::Refused { batch, sending, why } => {
+                // What was in once is not out again, and a later repetition may be let in yet.
+                if self.batches.get(&batch).is_some_and(|held| held.admitted.is_none() && held.sent == sending) {
+                    self.batches.remove(&batch);
+                    events.push(Event::Refused(batch, why));
                 }
-            },
+            }
             Message::Done { key, outcome } => self.done(key, &outcome, events),
             Message::Grant { task, token } => {
                 self.worker.take(task, token);

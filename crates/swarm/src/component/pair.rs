@@ -125,6 +125,7 @@ mod tests {
     struct Counter {
         due: u64,
         members: usize,
+        gone: Vec<AgentId>,
     }
 
     impl Component for Counter {
@@ -152,10 +153,14 @@ mod tests {
         fn on_members(&mut self, _: UnixNanos, members: &[AgentId], _: &mut Outbox<u32>, _: &mut Vec<u32>) {
             self.members = members.len();
         }
+
+        fn on_gone(&mut self, _: UnixNanos, agent: AgentId, _: &mut Outbox<u32>, _: &mut Vec<u32>) {
+            self.gone.push(agent);
+        }
     }
 
     fn counter(due: u64) -> Counter {
-        Counter { due, members: 0 }
+        Counter { due, members: 0, gone: Vec::new() }
     }
 
     #[test]
@@ -179,6 +184,8 @@ mod tests {
 
         pair.on_members(UnixNanos::new(8), &[AgentId(0), AgentId(1)], &mut out, &mut events);
         assert_eq!([pair.first.members, pair.second.first.members, pair.second.second.members], [2; 3]);
+        pair.on_gone(UnixNanos::new(9), AgentId(1), &mut out, &mut events);
+        assert_eq!([&pair.first.gone, &pair.second.first.gone, &pair.second.second.gone], [&[AgentId(1)]; 3]);
         assert_eq!((out.len(), events.len()), (0, 1));
     }
 }

@@ -13,6 +13,7 @@ use crate::identity::{IdentityError, Transcript};
 use ballot::Action::{self, Buy, Hold, Sell};
 
 const START: UnixNanos = UnixNanos::new(1_000_000_000);
+const TRUSTS: [Trust; 2] = [Trust::Nobody, Trust::Transport];
 const TIMING: Timing = Timing { patience: 100, round: 10 };
 
 fn subject(stamp: u64) -> Subject {
@@ -575,17 +576,19 @@ fn nobody_believes_that_a_dossier_was_prepared_without_a_quorum() {
         let is = |message: &Message| matches!(message, Message::Consent { stage, .. } if *stage == wanted);
         room.letters.iter().filter(|(.., message)| is(message)).count()
     };
-    for (claim, holds) in forged.into_iter().map(|claim| (claim, false)).chain([(real, true)]) {
-        let mut room = Room::new(rule.clone());
+    let claims: Vec<_> = forged.into_iter().map(|claim| (claim, false)).chain([(real, true)]).collect();
+    // Where lies are expected the transport's word is not taken, whoever trusts it otherwise.
+    for ((claim, holds), trust) in claims.iter().cloned().flat_map(|case| TRUSTS.map(|trust| (case.clone(), trust))) {
+        let mut room = Room::with(rule.clone(), trust);
         room.hear(0, 2, offer(1, Vec::new(), None));
         room.hear(0, 2, Message::Prepared { subject: subject(1), prepared: claim.clone() });
         assert_eq!(consents(&room, Stage::Commit), usize::from(holds), "as the coordinator's word");
 
-        let mut room = Room::new(rule.clone());
+        let mut room = Room::with(rule.clone(), trust);
         room.hear(1, 2, offer(2, promises(), Some(claim.clone())));
         assert_eq!(consents(&room, Stage::Prepare), usize::from(holds), "under an offer");
 
-        let mut room = Room::new(rule.clone());
+        let mut room = Room::with(rule.clone(), trust);
         let promise = promises().remove(0);
         let body = Some(Box::new(Body { ballot: None, lock: Some((dossier.clone(), Some(claim))) }));
         room.hear(0, 1, Message::Promise { subject: subject(1), term: 2, promise, body });
@@ -596,8 +599,10 @@ fn nobody_believes_that_a_dossier_was_prepared_without_a_quorum() {
 /// A coordinator, or who has its key, offers votes that it wrote itself: nobody signs them, in no mode.
 #[test]
 fn a_coordinator_cannot_vote_for_others() {
-    for mode in [Mode::Majority, Mode::Weighted, Mode::Quorum, Mode::Unanimous, Mode::Leader, Mode::Byzantine] {
-        let mut room = Room::new(council(mode, 4));
+    let modes = [Mode::Majority, Mode::Weighted, Mode::Quorum, Mode::Unanimous, Mode::Leader, Mode::Byzantine];
+    let cases = modes.map(|mode| (mode, Trust::Nobody)).into_iter().chain([(Mode::Byzantine, Trust::Transport)]);
+    for (mode, trust) in cases {
+        let mut room = Room::with(council(mode, 4), trust);
         let decision = room.council.decision(subject(1));
         let vote =
             |agent: u32, by: u32| Ballot { agent: AgentId(agent), ..Ballot::new(&identity(by), decision, act(Buy)) };
@@ -613,6 +618,64 @@ fn a_coordinator_cannot_vote_for_others() {
             assert_eq!((consents.count(), room.members[2].counters().invalid), (said, 1), "{mode:?}");
         }
     }
+}
+
+/// Nor can it leave honest votes out as those of proven liars: an accusation without a proof, a vote beside the proof
+/// against it, and a dossier in another order are refused by members and strangers alike.
+#[test]
+fn a_dossier_accuses_nobody_without_proof() {
+    let rule = council(Mode::Quorum, 4);
+    let (decision, keys) = (rule.decision(subject(1)), keys(4));
+    let ballot = |agent: u32, action| Ballot::new(&identity(agent), decision, act(action));
+    let proof = |agent: u32, by: u32| Equivocation {
+        decision,
+        first: ballot(agent, Buy),
+        second: Ballot { agent: AgentId(agent), ..ballot(by, Sell) },
+    };
+    let dossier = |voters: &[u32], proofs: &[Equivocation]| Dossier {
+        author: AgentId(0),
+        ballots: voters.iter().map(|&agent| ballot(agent, Buy)).collect(),
+        proofs: proofs.to_vec(),
+    };
+    let honest = AgentId(3);
+    let cases = [
+        (dossier(&[0, 1, 2], &[proof(3, 3)]), Ok(()), Ok(())),
+        (dossier(&[0, 1, 2], &[proof(3, 2)]), Ok(()), Err(BadDossier::Accusation(honest))),
+        (dossier(&[0, 1, 2, 3], &[proof(3, 3)]), Err(BadDossier::Proven(honest)), Ok(())),
+        (dossier(&[0, 2, 1], &[]), Err(BadDossier::Order(AgentId(1))), Ok(())),
+        (dossier(&[0, 1, 1], &[]), Err(BadDossier::Order(AgentId(1))), Ok(())),
+        (dossier(&[0, 1], &[proof(3, 3), proof(2, 2)]), Err(BadDossier::Order(AgentId(2))), Ok(())),
+    ];
+    for (dossier, checked, verified) in cases {
+        let sound = checked.is_ok() && verified.is_ok();
+        assert_eq!((dossier.check(&rule), dossier.verify(&keys, decision)), (checked, verified), "{dossier:?}");
+        let stand = Stand { decision, term: 1, dossier: dossier.id() };
+        let signature = stand.sign(Stage::first(Mode::Quorum), &identity(0));
+        let offer = Offer { subject: subject(1), term: 1, dossier, promises: Vec::new(), prepared: None, signature };
+        let mut room = Room::new(rule.clone());
+        room.hear(0, 2, Message::Offer(Box::new(offer)));
+        let consents = room.letters.iter().filter(|(.., message)| matches!(message, Message::Consent { .. })).count();
+        assert_eq!((consents, room.members[2].counters().invalid), (usize::from(sound), u64::from(!sound)));
+    }
+}
+
+/// A second vote after the decision changes nothing of it, and convicts.
+#[test]
+fn a_second_vote_after_the_decision_is_a_proof() {
+    let mut room = Room::new(council(Mode::Quorum, 4));
+    (0..4).for_each(|agent| room.vote(agent, subject(1), act(Buy)));
+    let outcome = room.finish(subject(1));
+    let decision = room.council.decision(subject(1));
+    for (action, liars) in [(Buy, 0), (Sell, 1)] {
+        let ballot = Ballot::new(&identity(3), decision, act(action));
+        room.hear(3, 0, Message::Vote { subject: subject(1), term: 1, ballot });
+        assert_eq!(room.members[0].liars().count(), liars);
+    }
+    room.deliver();
+    for member in &room.members[1..3] {
+        assert_eq!(member.liars().map(Equivocation::agent).collect::<Vec<_>>(), [AgentId(3)], "told to all");
+    }
+    assert_eq!(room.finish(subject(1)), outcome);
 }
 
 /// Within one process three of five others are asked; if one of them dies before it answers, all are.
@@ -726,50 +789,118 @@ fn a_council_that_comes_after_the_debate_is_refused() {
     assert_eq!(room.members[1].adopt(late, council(Mode::Unanimous, 4)), Err(BadCouncil::Late(late)), "it is decided");
 }
 
+/// Bytes are bounded, not only messages: a liar's may be long.
 #[test]
 fn what_waits_for_a_council_is_bounded() {
-    let n = (AHEAD_MAX / AHEAD_EACH + 2) as u32;
-    let mut room = Room::new(council(Mode::Quorum, n));
+    let mut room = Room::new(council(Mode::Byzantine, 4));
     room.speak(0, |member, now, out, events| member.know_until(now, UnixNanos::new(5), out, events));
-    let vote = |agent: u32, stamp| {
-        let ballot =
-            Ballot { agent: AgentId(agent), choice: act(Buy), signature: identity(agent).sign(&Transcript::new("")) };
-        Message::Vote { subject: subject(stamp), term: 1, ballot }
+    let ballot = Ballot { agent: AgentId(1), choice: act(Buy), signature: identity(1).sign(&Transcript::new("")) };
+    let dossier = Dossier { author: AgentId(1), ballots: vec![ballot.clone(); 12_000], proofs: Vec::new() };
+    let offer = |stamp| {
+        let (subject, dossier, promises) = (subject(stamp), dossier.clone(), Vec::new());
+        let signature = ballot.signature.clone();
+        Message::Offer(Box::new(Offer { subject, term: 1, dossier, promises, prepared: None, signature }))
     };
-    for agent in 1..n {
-        (0..AHEAD_EACH as u64).for_each(|stamp| room.hear(agent, 0, vote(agent, 6 + stamp)));
-        room.hear(agent, 0, vote(agent, 6));
-    }
-    room.hear(n, 0, vote(n, 6));
+    let each = offer(6).bytes() + size_of::<(AgentId, Subject, Message)>();
+    let fits = (AHEAD_BYTES_MAX / 4 / each) as u64;
+    assert!((10..100).contains(&fits), "{fits}");
+    let waits = |room: &Room| room.members[0].ahead.len() as u64;
+    (0..fits + 3).for_each(|stamp| room.hear(1, 0, offer(6 + stamp)));
+    assert_eq!((waits(&room), room.members[0].counters().ahead), (fits, 3));
+    // What is another's is left to it.
+    let honest = Ballot::new(&identity(2), room.council.decision(subject(6)), act(Buy));
+    room.hear(2, 0, Message::Vote { subject: subject(6), term: 1, ballot: honest });
+    room.hear(4, 0, offer(6));
     let Counters { ahead, stranger, .. } = room.members[0].counters();
-    let most = AHEAD_MAX as u64;
-    assert_eq!((ahead, stranger), (u64::from(n - 1) * (AHEAD_EACH as u64 + 1) - most, 1));
-    // Beyond all of it, nothing waits, and none of it held.
+    assert_eq!((waits(&room), ahead, stranger), (fits + 1, 3, 1));
+    // What is heard makes room.
+    room.speak(0, |member, now, out, events| member.know_until(now, UnixNanos::new(7), out, events));
+    assert_eq!(waits(&room), fits - 2);
+    (0..3).for_each(|stamp| room.hear(1, 0, offer(1_000 + stamp)));
+    assert_eq!((waits(&room), room.members[0].counters().ahead), (fits, 4));
     room.speak(0, |member, now, out, events| member.know_until(now, UnixNanos::MAX, out, events));
-    let Counters { invalid, full, .. } = room.members[0].counters();
-    assert_eq!(
-        (invalid + full, room.members[0].open()),
-        (most, OPEN_EACH * (AHEAD_MAX / AHEAD_EACH).min(OPEN_MAX / OPEN_EACH))
-    );
+    assert_eq!((waits(&room), room.members[0].ahead_bytes.len()), (0, 0));
+    assert_eq!(room.members[0].counters().invalid, fits + 2, "and none of it held");
 }
 
 #[test]
 fn tables_have_limits() {
-    let mut room = Room::new(council(Mode::Quorum, 4));
-    for stamp in 1..=OPEN_EACH as u64 + 1 {
-        let ballot = Ballot::new(&identity(2), room.council.decision(subject(stamp)), act(Buy));
-        room.hear(2, 0, Message::Vote { subject: subject(stamp), term: 1, ballot });
-    }
-    assert_eq!((room.members[0].open(), room.members[0].counters().full), (OPEN_EACH, 1));
-    let mut others = 0;
-    let full = loop {
-        let fresh = subject(1_000 + others);
-        match room.speak(0, |member, now, out, events| member.propose(now, fresh, out, events)) {
-            Ok(()) => others += 1,
-            Err(why) => break why,
+    for (mode, most) in [(Mode::Quorum, OPEN_MAX), (Mode::Byzantine, OPEN_MAX / 4)] {
+        let mut room = Room::with(council(mode, 4), Trust::Transport);
+        for stamp in 1..=most as u64 + 1 {
+            let ballot = Ballot::new(&identity(2), room.council.decision(subject(stamp)), act(Buy));
+            room.hear(2, 0, Message::Vote { subject: subject(stamp), term: 1, ballot });
         }
+        assert_eq!((room.members[0].open(), room.members[0].counters().full), (most, 1), "{mode:?}");
+        let mut others = 0;
+        let full = loop {
+            let fresh = subject(10_000 + others);
+            match room.speak(0, |member, now, out, events| member.propose(now, fresh, out, events)) {
+                Ok(()) => others += 1,
+                Err(why) => break why,
+            }
+        };
+        assert_eq!((most as u64 + others, full), (OPEN_MAX as u64, Refused::Full(subject(10_000 + others))));
+    }
+}
+
+/// Nobody who says much about a bar is taken for a liar by it: all of it is decided, and at once.
+#[test]
+fn as_many_decisions_about_a_bar_as_there_is_room_for_wait_for_nothing() {
+    for (mode, count) in [(Mode::Quorum, OPEN_MAX), (Mode::Byzantine, OPEN_MAX / 4)] {
+        for first in [0, 2] {
+            let mut room = Room::with(council(mode, 4), Trust::Transport);
+            let subjects: Vec<Subject> =
+                (0..count as u32).map(|instrument| Subject { instrument, ..subject(1) }).collect();
+            subjects.iter().for_each(|&subject| room.vote(first, subject, act(Buy)));
+            let mut voted: BTreeSet<(AgentId, Subject)> =
+                subjects.iter().map(|&subject| (AgentId(first), subject)).collect();
+            while !room.letters.is_empty() {
+                room.deliver();
+                for (agent, event) in std::mem::take(&mut room.events) {
+                    if let Event::Called { subject, .. } = event
+                        && voted.insert((agent, subject))
+                    {
+                        room.vote(agent.0, subject, act(Buy));
+                    }
+                }
+            }
+            for &subject in &subjects {
+                let outcomes = room
+                    .members
+                    .iter()
+                    .map(|member| member.decision(subject).map(|certificate| certificate.outcome(&room.council)));
+                assert_eq!(outcomes.collect::<Vec<_>>(), vec![Some(done(Buy, 4, 8_000)); 4], "{mode:?} {subject:?}");
+            }
+            assert!(room.members.iter().all(|member| member.counters().full == 0));
+        }
+    }
+}
+
+/// Four thousand decisions later a debate is still the one it was: its certificate ends it.
+#[test]
+fn a_certificate_ends_an_open_debate_however_late_it_comes() {
+    let mut room = Room::with(council(Mode::Quorum, 2), Trust::Transport);
+    room.vote(0, subject(1), act(Buy));
+    let held = std::mem::take(&mut room.letters);
+    for stamp in 2..=KEPT_MAX as u64 + 3 {
+        (0..2).for_each(|agent| room.vote(agent, subject(stamp), act(Buy)));
+        room.deliver();
+        room.events.clear();
+    }
+    assert_eq!(room.members[0].open(), 1);
+    let certificate = {
+        let mut other = Room::with(council(Mode::Quorum, 2), Trust::Transport);
+        (0..2).for_each(|agent| other.vote(agent, subject(1), act(Buy)));
+        other.finish(subject(1));
+        Certificate::clone(other.members[1].decision(subject(1)).unwrap())
     };
-    assert_eq!((OPEN_EACH as u64 + others, full), (OPEN_MAX as u64, Refused::Full(subject(1_000 + others))));
+    drop(held);
+    for told in [1, 0] {
+        room.hear(1, 0, Message::Decided(Box::new(certificate.clone())));
+        let decided = room.events.drain(..).filter(|(_, event)| matches!(event, Event::Decided(_))).count();
+        assert_eq!((room.members[0].open(), decided), (0, told));
+    }
 }
 
 #[test]

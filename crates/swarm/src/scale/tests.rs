@@ -83,6 +83,26 @@ fn latency_that_agents_do_not_lower_calls_for_no_more() {
     assert_eq!(decide(10_000, 10, 310), (10, Why::Futile));
     assert_eq!(decide(20_000, 10, 280), (20, Why::Score), "it fell by a fifteenth after all");
     assert_eq!(decide(30_000, 20, 100), (20, Why::Within));
+    assert_eq!(decide(40_000, 20, 10), (20, Why::Cooldown));
+    assert_eq!(decide(40_300, 20, 10), (2, Why::Score));
+    assert_eq!(decide(50_000, 2, 300), (5, Why::Score), "after calm the latency calls anew");
+}
+
+#[test]
+fn latency_calls_again_after_the_budget_took_the_agents_away() {
+    let mut scaler = scaler();
+    let mut decide = |seconds, agents, affordable| {
+        let load = Load { affordable, ..load(0, 300) };
+        let Decision { agents, why, .. } = scaler.decide(at(seconds), agents, &load);
+        (agents, why)
+    };
+    assert_eq!(decide(0, 4, u32::MAX), (10, Why::Score));
+    assert_eq!(decide(10, 10, 4), (4, Why::Budget));
+    assert_eq!(decide(1_000, 4, u32::MAX), (10, Why::Score));
+    assert_eq!(decide(1_010, 10, 1), (0, Why::Budget));
+    assert_eq!(decide(2_000, 2, u32::MAX), (5, Why::Score));
+    assert_eq!(decide(2_010, 1, u32::MAX), (2, Why::Limit));
+    assert_eq!(decide(3_000, 2, u32::MAX), (5, Why::Score));
 }
 
 #[test]

@@ -176,6 +176,136 @@ fn who_stays_away_is_forgotten_by_a_majority_only() {
     }
 }
 
+/// Two agents, of whom one says goodbye: half of the known is no majority, and yet nobody waits for it.
+#[test]
+fn who_is_gone_for_good_is_not_waited_for() {
+    for gone in [false, true] {
+        let mut hall = Hall::new(2, Settings { forget: 10 * SECOND, ..Settings::default() });
+        hall.set(0, b"k", b"v");
+        hall.run(50);
+        hall.sides = [(AgentId(1), 1)].into();
+        hall.meet();
+        if gone {
+            hall.act(AgentId(0), |state, now, out, events| state.on_gone(now, AgentId(1), out, events));
+        }
+        hall.remove(0, b"k");
+        hall.run(30_000);
+        assert_eq!(hall.agents[&AgentId(0)].tombstones(), usize::from(!gone));
+    }
+}
+
+/// A state that is driven by hand, and what it said.
+fn said(out: &mut Outbox<Message>) -> Vec<Message> {
+    out.drain().map(|outgoing| outgoing.message).collect()
+}
+
+fn met(agent: u32, members: &[u32]) -> State {
+    let mut state = State::new(T0, AgentId(agent), Settings::default());
+    let members: Vec<AgentId> = members.iter().copied().map(AgentId).collect();
+    state.on_members(T0, &members, &mut Outbox::new(), &mut Vec::new());
+    state
+}
+
+fn hear(state: &mut State, from: u32, messages: &[Message]) -> Vec<Message> {
+    let (mut out, mut events) = (Outbox::new(), Vec::new());
+    for message in messages {
+        state.on_message(T0, AgentId(from), message.clone(), &mut out, &mut events);
+    }
+    said(&mut out)
+}
+
+/// Agent 1 has swept a removal when 9 comes and learns from it alone; what 9 writes is above the removal, which 2 still has.
+#[test]
+fn who_learns_of_a_removal_by_its_effect_alone_writes_above_it() {
+    let (mut one, mut two) = (met(1, &[1, 2]), met(2, &[1, 2]));
+    let mut out = Outbox::new();
+    for remove in [false, true] {
+        if remove {
+            one.remove(T0, b"k").unwrap()
+        } else {
+            one.set(T0, b"k", vec![1]).unwrap()
+        };
+        one.tell(&mut out);
+        let answers = hear(&mut two, 1, &said(&mut out));
+        hear(&mut one, 2, &answers);
+    }
+    one.sweep(T0);
+    assert_eq!((one.tombstones(), two.tombstones()), (0, 1));
+    let mut nine = met(9, &[1, 2, 9]);
+    one.send_since(AgentId(9), &Versions::default(), false, &mut out);
+    hear(&mut nine, 1, &said(&mut out));
+    assert_eq!(nine.versions(), one.versions());
+    nine.set(T0, b"k", vec![9]).unwrap();
+    nine.tell(&mut out);
+    let told = said(&mut out);
+    for (number, other) in [(1, &mut one), (2, &mut two)] {
+        hear(other, 9, &told);
+        assert_eq!(other.get(b"k"), Some(&[9][..]), "at {number}");
+    }
+    assert!(one.hash() == two.hash() && two.hash() == nine.hash());
+}
+
+/// Until this agent has all that another had when it took a removal, a write that the removal beats may still come.
+#[test]
+fn a_removal_is_kept_until_all_that_it_beats_has_come() {
+    let mut one = met(1, &[1, 2, 3]);
+    let (mut two, mut three) = (met(2, &[1, 2, 3]), met(3, &[1, 2, 3]));
+    let mut out = Outbox::new();
+    one.set(T0, b"k", vec![1]).unwrap();
+    one.remove(T0, b"k").unwrap();
+    one.tell(&mut out);
+    let told = said(&mut out);
+    // Three writes before it hears of the removal: an older write.
+    three.set(T0, b"k", vec![3]).unwrap();
+    three.tell(&mut out);
+    let late = said(&mut out);
+    let [second, third] = [hear(&mut two, 1, &told), hear(&mut three, 1, &told)];
+    hear(&mut one, 2, &second);
+    hear(&mut one, 3, &third);
+    one.sweep(T0);
+    assert_eq!(one.tombstones(), 1, "three wrote something that is not here");
+    hear(&mut one, 3, &late);
+    assert_eq!(one.get(b"k"), None);
+    one.sweep(T0);
+    assert_eq!(one.tombstones(), 0);
+}
+
+#[test]
+fn what_comes_in_is_bounded() {
+    let mut state = met(0, &[0, 1]);
+    let stamp = |sequence| Stamp { version: sequence, origin: AgentId(1), sequence };
+    let entry = |sequence| Entry { stamp: stamp(sequence), value: Some(vec![1]) };
+    let delta = |number, part, since: u64, upto: u64, entries| {
+        let (since, upto) = (Versions::one(AgentId(1), since), Versions::one(AgentId(1), upto));
+        Message::Delta { number, part, since, upto, clock: 9, entries, all: false }
+    };
+    // Deltas that never end.
+    let begun: Vec<Message> = (1..=20).map(|number| delta(number, (0, 2), 0, 1, vec![])).collect();
+    assert_eq!(hear(&mut state, 1, &begun), []);
+    let coming: Vec<u64> = state.peers[&AgentId(1)].coming.keys().copied().collect();
+    assert_eq!(coming, (21 - COMING_MAX as u64..=20).collect::<Vec<_>>(), "the oldest are let go");
+    // Parts that are none complete nothing.
+    for part in [(7, 2), (0, PARTS_MAX + 1)] {
+        assert_eq!(hear(&mut state, 1, &[delta(30, (0, 2), 0, 1, vec![]), delta(30, part, 0, 1, vec![])]), []);
+    }
+    assert!(state.versions().is_empty());
+    // Keys and values that nobody may write.
+    let long = vec![
+        (vec![0; KEY_MAX + 1], entry(1)),
+        (vec![0], Entry { stamp: stamp(1), value: Some(vec![0; VALUE_MAX + 1]) }),
+        (vec![1], entry(1)),
+    ];
+    assert_eq!(hear(&mut state, 1, &[delta(40, (0, 1), 0, 1, long)]).len(), 1, "acknowledged");
+    assert_eq!(state.iter().map(|(key, _)| key.to_vec()).collect::<Vec<_>>(), [vec![1]]);
+    // One question for all that does not follow, and another after a while.
+    let gaps = [delta(41, (0, 1), 5, 6, vec![]), delta(42, (0, 1), 6, 7, vec![])];
+    assert_eq!(hear(&mut state, 1, &gaps), [Message::Pull(Versions::one(AgentId(1), 1))]);
+    let later = T0.saturating_add(Settings::default().repeat);
+    let mut out = Outbox::new();
+    state.on_message(later, AgentId(1), gaps[0].clone(), &mut out, &mut Vec::new());
+    assert_eq!(said(&mut out).len(), 1);
+}
+
 #[test]
 fn a_newcomer_gets_all_in_parts() {
     let mut hall = Hall::new(3, Settings::default());
@@ -254,6 +384,7 @@ fn lies_about_own_writes_are_not_believed() {
         part: (0, 1),
         since: Versions::default(),
         upto: Versions::one(AgentId(0), u64::MAX),
+        clock: 0,
         entries: vec![(b"k".to_vec(), Entry { stamp, value: Some(vec![1]) })],
         all,
     };
@@ -307,7 +438,7 @@ proptest! {
         hall.run(15_000);
         prop_assert!(hall.agree());
         for state in hall.agents.values() {
-            prop_assert_eq!(state.tombstones(), 0);
+            prop_assert_eq!((state.tombstones(), state.repairs()), (0, 0));
             prop_assert_eq!(state.bytes(), state.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>());
         }
     }

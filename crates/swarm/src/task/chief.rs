@@ -4,13 +4,13 @@
 //! granted, repeats the grants, and learns the rest from the workers' next words.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use starling_core::UnixNanos;
 
 use super::strategy::{Candidate, choose};
-use super::table::{Effect, Op, State, Table};
-use super::{Attempt, BATCH_MAX, Capabilities, Facts, Message, Outcome, Settings, Strategy, Task, TaskKey};
+use super::table::{Effect, Op, Open, State, Table};
+use super::{Attempt, Capabilities, Facts, Message, Outcome, Settings, Strategy, Task, TaskKey, bounded, fits};
 use crate::component::{Outbox, Priority};
 use crate::id::AgentId;
 
@@ -18,6 +18,8 @@ use crate::id::AgentId;
 const AUCTIONS_PER_MEMBER: usize = 2;
 /// Tasks assigned in one go; the rest follows with the next message.
 const ASSIGN_MAX: usize = 256;
+/// Refusals that are remembered, so that a late sending does not let in what its submitter was told is out.
+pub(super) const REFUSED_MAX: usize = 1024;
 
 /// A worker by its last status.
 #[derive(Debug)]
@@ -47,6 +49,7 @@ struct Theft {
 /// The coordinator's memory.
 #[derive(Debug)]
 pub(super) struct Chief {
+    term: u64,
     members: BTreeSet<AgentId>,
     known: BTreeMap<AgentId, Known>,
     /// Until when an attempt is its worker's.
@@ -57,8 +60,10 @@ pub(super) struct Chief {
     moving: BTreeMap<TaskKey, Option<AgentId>>,
     /// Results on their way into the log.
     settling: BTreeSet<(TaskKey, u32)>,
-    /// Batches on their way into the log.
-    batches: BTreeSet<(AgentId, u64)>,
+    /// Batches on their way into the log, and the latest sending of each that was heard.
+    batches: BTreeMap<(AgentId, u64), u32>,
+    /// Those that were refused lately, and up to which sending.
+    refused: VecDeque<(AgentId, u64, u32)>,
     /// Operations that wait for the end of the call.
     ops: Vec<Op>,
     auctions: BTreeMap<TaskKey, Auction>,
@@ -73,15 +78,24 @@ type Out<'a> = &'a mut Outbox<Message>;
 
 impl Chief {
     /// Takes over with this table.
-    pub(super) fn new(now: UnixNanos, members: &[AgentId], settings: &Settings, table: &Table, out: Out<'_>) -> Self {
+    pub(super) fn new(
+        now: UnixNanos,
+        term: u64,
+        members: &[AgentId],
+        settings: &Settings,
+        table: &Table,
+        out: Out<'_>,
+    ) -> Self {
         let mut new = Self {
+            term,
             members: members.iter().copied().collect(),
             known: BTreeMap::new(),
             leases: BTreeMap::new(),
             patrol: now,
             moving: BTreeMap::new(),
             settling: BTreeSet::new(),
-            batches: BTreeSet::new(),
+            batches: BTreeMap::new(),
+            refused: VecDeque::new(),
             ops: Vec::new(),
             auctions: BTreeMap::new(),
             thefts: BTreeMap::new(),
@@ -122,13 +136,18 @@ impl Chief {
         next.min(table.next_due(self.worked))
     }
 
-    /// An operation has been applied, or found no room.
+    /// An operation found no room.
+    pub(super) fn turned_away(&mut self, op: &Op) {
+        if let Op::Admit { by, batch, .. } = op {
+            self.batches.remove(&(*by, *batch));
+        }
+        self.left_log(op);
+    }
+
+    /// An operation has been applied, or found no room. An applied batch is forgotten with its answer.
     pub(super) fn left_log(&mut self, op: &Op) {
         match op {
-            Op::Open | Op::Keepers(_) => {}
-            Op::Admit { by, batch, .. } => {
-                self.batches.remove(&(*by, *batch));
-            }
+            Op::Open | Op::Keepers(_) | Op::Admit { .. } => {}
             Op::Settle { key, token, .. } => {
                 self.settling.remove(&(*key, *token));
             }
@@ -148,8 +167,20 @@ impl Chief {
         out: Out<'_>,
     ) {
         match effect {
-            Effect::Admitted { by, batch } => self.send(by, Message::Admitted { batch, answer: Ok(()) }, out),
-            Effect::Refused { by, batch, why } => self.send(by, Message::Admitted { batch, answer: Err(why) }, out),
+            Effect::Admitted { by, batch } => {
+                self.batches.remove(&(by, batch));
+                self.send(by, Message::Admitted { batch, term: self.term }, out);
+            }
+            Effect::Refused { by, batch, why } => {
+                // What a predecessor wrote is asked for again.
+                if let Some(sending) = self.batches.remove(&(by, batch)) {
+                    self.refused.push_back((by, batch, sending));
+                    if self.refused.len() > REFUSED_MAX {
+                        self.refused.pop_front();
+                    }
+                    self.send(by, Message::Refused { batch, sending, why }, out);
+                }
+            }
             Effect::Granted { key, to, token, from } => {
                 if let Some(from) = from {
                     self.over(key, token - 1, from, out);
@@ -192,8 +223,11 @@ impl Chief {
         out: Out<'_>,
     ) {
         match message {
-            Message::Submit { batch, admitted, tasks } => {
-                self.hear_batch(from, batch, admitted, tasks, settings, table, out);
+            Message::Submit { batch, sending, admitted, tasks } => {
+                if let Err(why) = fits(&tasks) {
+                    return self.send(from, Message::Refused { batch, sending, why }, out);
+                }
+                self.hear_batch(from, (batch, sending), admitted, tasks, settings, table, out);
             }
             Message::Status { facts, held } => self.hear_status(now, from, facts, held, settings, table, out),
             Message::Result { key, token, result } => {
@@ -203,7 +237,7 @@ impl Chief {
                 if self.settling.insert((key, token)) {
                     let failures = table.open(key).map_or(0, |open| open.failures);
                     let again = settings.again(now, failures);
-                    self.ops.push(Op::Settle { key, token, by: from, result, again });
+                    self.ops.push(Op::Settle { key, token, by: from, result: bounded(result), again });
                 }
             }
             Message::Yielded { key, token } => {
@@ -233,22 +267,27 @@ impl Chief {
     fn hear_batch(
         &mut self,
         by: AgentId,
-        batch: u64,
+        (batch, sending): (u64, u32),
         admitted: bool,
         tasks: Vec<Task>,
         settings: &Settings,
         table: &Table,
         out: Out<'_>,
     ) {
-        if tasks.len() > BATCH_MAX || self.batches.contains(&(by, batch)) {
+        if let Some(latest) = self.batches.get_mut(&(by, batch)) {
+            // The answer to an earlier sending will be the answer to this one.
+            *latest = sending.max(*latest);
+            return;
+        }
+        if self.refused.iter().any(|&(who, which, latest)| (who, which) == (by, batch) && sending <= latest) {
             return;
         }
         let known = tasks.iter().all(|task| table.knows(task));
         if known {
-            self.send(by, Message::Admitted { batch, answer: Ok(()) }, out);
+            self.send(by, Message::Admitted { batch, term: self.term }, out);
         }
         if !known && !admitted {
-            self.batches.insert((by, batch));
+            self.batches.insert((by, batch), sending);
             self.ops.push(Op::Admit { by, batch, tasks, open_max: settings.open_max });
             return;
         }
@@ -382,8 +421,14 @@ impl Chief {
     fn auction(&mut self, now: UnixNanos, settings: &Settings, table: &Table, workers: &mut [Candidate], out: Out<'_>) {
         let quorum = self.members.len() / 2 + 1;
         let mut calls = Vec::new();
+        // What nobody can do would keep its place for ever.
+        let able: BTreeSet<Capabilities> =
+            workers.iter().filter(|one| one.facts.room > 0).map(|one| one.facts.capabilities).collect();
+        let feasible = |open: &Open| able.iter().any(|one| one.cover(open.task.needs));
         self.auctions.retain(|key, auction| {
-            table.open(*key).is_some_and(|open| open.token == auction.seen && matches!(open.state, State::Ready(_)))
+            table.open(*key).is_some_and(|open| {
+                open.token == auction.seen && matches!(open.state, State::Ready(_)) && feasible(open)
+            })
         });
         for (&key, auction) in &mut self.auctions {
             if self.moving.contains_key(&key) {
@@ -414,7 +459,7 @@ impl Chief {
                 break;
             }
             let key = open.task.key;
-            if !self.auctions.contains_key(&key) && !self.moving.contains_key(&key) {
+            if feasible(open) && !self.auctions.contains_key(&key) && !self.moving.contains_key(&key) {
                 let due = now.saturating_add(settings.bidding);
                 self.auctions.insert(key, Auction { seen: open.token, due, bids: BTreeMap::new() });
                 calls.push(key);

@@ -1,6 +1,7 @@
 //! Dependency graphs of tasks: cycles, and the shortest time in which a batch can be done.
 //!
-//! Invariant: the ideal makespan is a bound from below, so an efficiency is at most 1.
+//! Invariant: the ideal makespan is a bound from below, so an efficiency above 1 says that work or makespan is wrong. It is
+//! told as it is.
 
 use std::collections::BTreeMap;
 
@@ -79,9 +80,30 @@ pub fn ideal_makespan(tasks: &[Task], slots: u64) -> Option<u64> {
     Some(longest.max(total.div_ceil(slots)))
 }
 
-/// Ideal makespan over makespan, in 1/10,000, at most 10,000; none if either is unknown or zero.
+/// Ideal makespan over makespan, in 1/10,000; none if either is unknown or zero.
 #[must_use]
 pub fn efficiency_bp(tasks: &[Task], slots: u64, makespan: u64) -> Option<u32> {
     let ideal = ideal_makespan(tasks, slots).filter(|&ideal| ideal > 0 && makespan > 0)?;
-    Some((u128::from(ideal) * 10_000 / u128::from(makespan)).min(10_000) as u32)
+    Some(u32::try_from(u128::from(ideal) * 10_000 / u128::from(makespan)).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Capabilities;
+    use starling_core::UnixNanos;
+
+    #[test]
+    fn a_makespan_below_the_ideal_one_is_not_hidden() {
+        let task = Task {
+            key: TaskKey(1),
+            needs: Capabilities::NONE,
+            payload: Vec::new(),
+            after: Vec::new(),
+            deadline: UnixNanos::MAX,
+            retries_max: 0,
+            work: 9,
+        };
+        assert_eq!(efficiency_bp(&[task], 1, 6), Some(15_000));
+    }
 }

@@ -541,6 +541,10 @@ impl<Op: Clone + Entry> Replica<Op> {
     fn heed(&mut self, now: UnixNanos, leader: AgentId) {
         assert!(!matches!(self.role, Role::Leader(_)), "two leaders in one term");
         self.role = Role::Follower;
+        if self.leader != Some(leader) {
+            // Its table may end before the one its predecessor did not finish sending.
+            self.parts = None;
+        }
         self.leader = Some(leader);
         self.due = now.saturating_add(self.timeout());
     }
@@ -586,10 +590,12 @@ impl<Op: Clone + Entry> Replica<Op> {
 
     /// Keeps a part of a table; the index of the whole once that is there, or was already.
     fn collect(&mut self, at: Place, (part, total): (u32, u32), bytes: Vec<u8>) -> Option<u64> {
-        if at.index <= self.commit {
+        if at.index <= self.commit || self.place(at.index) == Some(at) {
+            // The log says as much; what follows in it may have been acknowledged, and stays (Raft, 7).
+            self.commit = self.commit.max(at.index);
             return Some(at.index);
         }
-        if total == 0 || total > PARTS_MAX {
+        if total == 0 || total > PARTS_MAX || self.parts.as_ref().is_some_and(|(held, _)| *held > at) {
             return None;
         }
         if self.parts.as_ref().is_none_or(|(held, parts)| *held != at || parts.len() != total as usize) {

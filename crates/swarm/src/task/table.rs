@@ -17,7 +17,8 @@ use crate::id::AgentId;
 
 /// Finished tasks whose keys are remembered: a key that is submitted anew later runs again.
 pub const FINISHED_MAX: usize = 65_536;
-/// Bytes of results that are remembered; the oldest fade first ([`Outcome::Faded`]), their keys stay.
+/// Bytes of results and errors that are remembered; the oldest fade first ([`Outcome::Faded`]; an error's words), their
+/// keys stay.
 pub const FINISHED_BYTES_MAX: usize = 16 << 20;
 /// How often a task may lose its worker before it is taken for the reason.
 pub const LOSSES_MAX: u8 = 16;
@@ -540,6 +541,15 @@ impl Table {
             }
             self.unindex(key);
             let open = self.open.remove(&key).expect("just found");
+            // It may end before those it waits for, and its key may come anew with others.
+            for before in &open.task.after {
+                if let Some(waiting) = self.after.get_mut(before) {
+                    waiting.remove(&key);
+                    if waiting.is_empty() {
+                        self.after.remove(before);
+                    }
+                }
+            }
             for next in self.after.remove(&key).unwrap_or_default() {
                 if matches!(outcome, Outcome::Dead(_)) {
                     ends.push_back((next, Outcome::Dead(Cause::Dependency(key))));
@@ -560,8 +570,11 @@ impl Table {
         {
             let fading = self.finished.get_mut(key).expect("what is in order is finished");
             self.finished_bytes -= fading.outcome.weight();
-            if matches!(fading.outcome, Outcome::Done(_)) {
-                fading.outcome = Outcome::Faded;
+            match &mut fading.outcome {
+                done @ Outcome::Done(_) => *done = Outcome::Faded,
+                // What depends on it must still find it dead.
+                Outcome::Dead(Cause::Failed(why)) => *why = String::new(),
+                Outcome::Dead(_) | Outcome::Faded => {}
             }
             self.faded += 1;
         }

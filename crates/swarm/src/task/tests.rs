@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
 
+use super::replica::Entry;
 use super::strategy::{Candidate, Strategy, choose};
 use super::table::State;
 use super::*;
@@ -287,6 +288,45 @@ fn a_copy_by_bytes_ends_what_waits_in_the_same_order() {
     assert_eq!(twin.open(TaskKey(3)).unwrap().state, State::Blocked(1));
 }
 
+#[test]
+fn a_key_that_comes_anew_waits_for_nothing_it_waited_for_before() {
+    let mut table = Table::default();
+    apply(&mut table, admit(vec![task(1), after(2, &[1])]));
+    apply(&mut table, Op::Expire(TaskKey(2)));
+    // Task 2 is forgotten, task 1 still open.
+    let others: Vec<u64> = (10..10 + table::FINISHED_MAX as u64).collect();
+    for keys in others.chunks(512) {
+        apply(&mut table, admit(keys.iter().copied().map(task).collect()));
+        keys.iter().for_each(|&key| drop(apply(&mut table, Op::Expire(TaskKey(key)))));
+    }
+    assert!(table.finished(TaskKey(2)).is_none() && table.open_count() == 1);
+    apply(&mut table, admit(vec![task(3), after(2, &[3])]));
+    let mut copy = Table::decode(&table.encode()).unwrap();
+    for op in [assign(1, 0, 1), settle(1, 1, Ok(b""))] {
+        assert_eq!(apply(&mut copy, op.clone()), apply(&mut table, op));
+    }
+    assert_eq!(table.open(TaskKey(2)).unwrap().state, State::Blocked(1));
+    assert_eq!(copy.encode(), table.encode());
+}
+
+#[test]
+fn the_words_of_old_errors_fade_and_the_dead_stay_dead() {
+    let mut table = Table::default();
+    let long = "e".repeat(PAYLOAD_MAX);
+    for key in 0..(table::FINISHED_BYTES_MAX / PAYLOAD_MAX) as u64 + 3 {
+        apply(&mut table, admit(vec![Task { retries_max: 0, ..task(key) }]));
+        apply(&mut table, assign(key, 0, 1));
+        apply(&mut table, settle(key, 1, Err(&long)));
+    }
+    let words = |key| match &table.finished(TaskKey(key)).unwrap().outcome {
+        Outcome::Dead(Cause::Failed(why)) => why.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([words(0), words(2), words(3)], [0, 0, PAYLOAD_MAX]);
+    let dependency = Outcome::Dead(Cause::Dependency(TaskKey(0)));
+    assert_eq!(dones(&apply(&mut table, admit(vec![after(1_000, &[0])]))), [(1_000, dependency)]);
+}
+
 fn any_op() -> impl Generator<Value = Op> {
     let key = 0..8u64;
     let token = 0..4u32;
@@ -348,6 +388,330 @@ proptest! {
             prop_assert_eq!(copy.encode(), table.encode());
         }
     }
+}
+
+// The log.
+
+/// One of three keepers that follows.
+fn follower() -> Replica<Op> {
+    Replica::new(T0, AgentId(1), &[0, 1, 2].map(AgentId), SECOND, 4 * SECOND)
+}
+
+fn append(term: u64, (last, index): (u64, u64), count: usize, commit: u64) -> Say<Op> {
+    Say::Append { term, previous: Place { term: last, index }, entries: vec![(term, Op::Open); count], commit }
+}
+
+fn part(term: u64, (last, index): (u64, u64), part: (u32, u32), byte: u8) -> Say<Op> {
+    Say::Part { term, at: Place { term: last, index }, part, bytes: vec![byte] }
+}
+
+/// What a follower answers its leader.
+fn answer(follower: &mut Replica<Op>, leader: u32, say: Say<Op>) -> Option<Result<u64, u64>> {
+    follower.on_say(T0, AgentId(leader), say);
+    follower.take_say().into_iter().find_map(|(_, say)| match say {
+        Say::Appended { matched, .. } => Some(matched),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_late_table_takes_nothing_away_that_was_acknowledged() {
+    let mut keeper = follower();
+    assert_eq!(answer(&mut keeper, 0, append(1, (0, 0), 10, 4)), Some(Ok(10)));
+    assert_eq!(answer(&mut keeper, 0, part(1, (1, 7), (0, 1), 0)), Some(Ok(7)));
+    assert_eq!(keeper.take_installed(), None);
+    assert_eq!(std::iter::from_fn(|| keeper.pop_committed()).count(), 7);
+    assert_eq!(answer(&mut keeper, 0, append(1, (1, 10), 0, 7)), Some(Ok(10)));
+}
+
+#[test]
+fn a_table_replaces_what_another_leader_wrote() {
+    let mut keeper = follower();
+    assert_eq!(answer(&mut keeper, 0, append(1, (0, 0), 10, 4)), Some(Ok(10)));
+    assert_eq!(answer(&mut keeper, 2, part(2, (2, 7), (0, 1), 9)), Some(Ok(7)));
+    assert_eq!(keeper.take_installed(), Some(vec![9]));
+    assert_eq!(answer(&mut keeper, 2, append(2, (2, 10), 0, 10)), Some(Err(7)));
+    assert_eq!(answer(&mut keeper, 2, append(2, (2, 7), 3, 7)), Some(Ok(10)));
+}
+
+#[test]
+fn late_parts_of_an_older_table_do_not_disturb_a_newer_one() {
+    let mut keeper = follower();
+    let (older, newer) = ((1, 5), (1, 9));
+    for say in [part(1, older, (0, 2), 1), part(1, newer, (2, 3), 22), part(1, newer, (0, 3), 20)] {
+        assert_eq!(answer(&mut keeper, 0, say), None);
+    }
+    assert_eq!(answer(&mut keeper, 0, part(1, older, (1, 2), 2)), None);
+    assert_eq!(answer(&mut keeper, 0, part(1, newer, (1, 3), 21)), Some(Ok(9)));
+    assert_eq!(keeper.take_installed(), Some(vec![20, 21, 22]));
+}
+
+#[test]
+fn the_next_leaders_table_may_be_an_older_one() {
+    // The first leader dies in the middle; the next has the entries, but has not heard that they are committed.
+    let mut keeper = follower();
+    assert_eq!(answer(&mut keeper, 0, part(1, (1, 9), (0, 2), 1)), None);
+    assert_eq!(answer(&mut keeper, 2, part(2, (1, 7), (0, 1), 2)), Some(Ok(7)));
+    assert_eq!(keeper.take_installed(), Some(vec![2]));
+}
+
+/// A thirty-second of what a log may hold.
+#[derive(Debug, Clone)]
+struct Heavy;
+
+impl Entry for Heavy {
+    fn weight(&self) -> usize {
+        LOG_BYTES_MAX / 32
+    }
+
+    fn keepers(&self) -> Option<&Keepers> {
+        None
+    }
+}
+
+#[test]
+fn a_log_of_few_heavy_entries_empties() {
+    let mut leader = Replica::new(T0, AgentId(0), &[AgentId(0)], SECOND, 4 * SECOND);
+    leader.on_time(T0);
+    for entry in 0..200 {
+        assert!(leader.propose(Heavy).is_ok(), "no room for entry {entry}");
+        assert!(leader.pop_committed().is_some());
+    }
+}
+
+// The worker.
+
+fn worker(slots: u32) -> Worker {
+    Worker::new(&Settings { slots, ..Settings::new(Vec::new()) })
+}
+
+#[test]
+fn an_attempt_that_is_here_starts_once_however_many_pass() {
+    let mut worker = worker(2);
+    let started = |worker: &mut Worker| worker.start(T0).iter().map(|(task, _)| task.key.0).collect::<Vec<_>>();
+    let pass = |worker: &mut Worker, keys: std::ops::Range<u64>| {
+        for key in keys {
+            worker.take(task(key), 1);
+            assert_eq!(started(worker), [key]);
+            worker.end(T0, TaskKey(key), Ok(Vec::new()), T0);
+            worker.forget(TaskKey(key), 1);
+        }
+    };
+    worker.take(task(1), 1);
+    assert_eq!(started(&mut worker), [1]);
+    pass(&mut worker, 10..5_010);
+    worker.take(task(1), 1);
+    assert_eq!(worker.end(T0, TaskKey(1), Ok(Vec::new()), T0), Some(1));
+    assert_eq!(started(&mut worker), [0; 0]);
+    // It has ended, and the coordinator has not heard of it.
+    pass(&mut worker, 10_000..15_000);
+    worker.take(task(1), 1);
+    assert_eq!(started(&mut worker), [0; 0]);
+    worker.take(task(1), 2);
+    assert_eq!(started(&mut worker), [1]);
+}
+
+#[test]
+fn a_workers_facts_follow_its_attempts() {
+    let mut worker = worker(1);
+    let mut attempt = |key, ms: u64, result: Result<Vec<u8>, String>| {
+        worker.take(task(key), 1);
+        worker.start(T0);
+        worker.end(T0.saturating_add(ms * MILLISECOND), TaskKey(key), result, T0);
+        (worker.facts().errors_bp, worker.facts().latency_ns / MILLISECOND)
+    };
+    let no = || Err("no".to_owned());
+    // By hand: an eighth of the new, seven of the old; the first latency counts whole.
+    assert_eq!(attempt(1, 80, no()), (1_250, 80));
+    assert_eq!(attempt(2, 160, no()), (2_343, 90));
+    assert_eq!(attempt(3, 90, Ok(Vec::new())), (2_050, 90));
+}
+
+// An agent that keeps nothing, alone.
+
+fn outsider(slots: u32) -> Tasks {
+    let settings = Settings { slots, ..Settings::new([0, 1, 2].map(AgentId).to_vec()) };
+    Tasks::new(T0, AgentId(9), settings)
+}
+
+/// What is said and told meanwhile.
+fn observe(act: impl FnOnce(&mut Outbox<Message>, &mut Vec<Event>)) -> (Vec<(u32, Message)>, Vec<Event>) {
+    let (mut out, mut events) = (Outbox::new(), Vec::new());
+    act(&mut out, &mut events);
+    let one = |to| if let To::One(agent) = to { agent.0 } else { panic!("tasks speak to one at a time") };
+    (out.drain().map(|outgoing| (one(outgoing.to), outgoing.message)).collect(), events)
+}
+
+fn hear(tasks: &mut Tasks, now: UnixNanos, from: u32, message: Message) -> Vec<Event> {
+    observe(|out, events| tasks.on_message(now, AgentId(from), message, out, events)).1
+}
+
+/// The batches it sends when woken: to whom, which sending, and if it takes them to be in.
+fn sends(tasks: &mut Tasks, now: UnixNanos) -> Vec<(u32, u32, bool)> {
+    let (said, _) = observe(|out, events| tasks.on_time(now, out, events));
+    let batch = |(to, message)| match message {
+        Message::Submit { sending, admitted, .. } => Some((to, sending, admitted)),
+        _ => None,
+    };
+    said.into_iter().filter_map(batch).collect()
+}
+
+#[test]
+fn a_refusal_of_an_earlier_sending_is_not_believed() {
+    let mut agent = outsider(1);
+    hear(&mut agent, T0, 0, Message::Lead(1));
+    observe(|out, events| drop(agent.submit(T0, vec![task(1)], out, events)));
+    hear(&mut agent, T0, 1, Message::Lead(2));
+    assert_eq!(sends(&mut agent, T0), [(1, 2, false)]);
+    let why = Refusal::Full { open: 1, open_max: 1 };
+    let refused = |sending| Message::Refused { batch: 0, sending, why: why.clone() };
+    assert_eq!(hear(&mut agent, T0, 0, refused(1)), []);
+    assert_eq!(agent.outstanding(), 1);
+    assert_eq!(hear(&mut agent, T0, 1, refused(2)), [Event::Refused(0, why.clone())]);
+    assert_eq!(agent.outstanding(), 0);
+}
+
+#[test]
+fn what_a_later_term_let_in_has_not_faded_for_an_earlier_one() {
+    let mut agent = outsider(1);
+    hear(&mut agent, T0, 0, Message::Lead(1));
+    observe(|out, events| drop(agent.submit(T0, vec![task(1)], out, events)));
+    assert_eq!(hear(&mut agent, T0, 1, Message::Admitted { batch: 0, term: 3 }), [Event::Admitted(0)]);
+    let later = T0.saturating_add(4 * SECOND);
+    assert_eq!(sends(&mut agent, later), [(0, 2, false)]);
+    // Cut off as well, though it came after the first.
+    hear(&mut agent, later, 2, Message::Lead(2));
+    assert_eq!(sends(&mut agent, later), [(2, 3, false)]);
+    hear(&mut agent, later, 1, Message::Lead(3));
+    assert_eq!(sends(&mut agent, later), [(1, 4, true)]);
+    hear(&mut agent, later, 2, Message::Lead(4));
+    assert_eq!(sends(&mut agent, later), [(2, 5, true)]);
+}
+
+#[test]
+fn who_runs_what_does_not_count_any_more_is_told() {
+    let mut agent = outsider(1);
+    let ran = hear(&mut agent, T0, 0, Message::Grant { task: task(1), token: 2 });
+    assert_eq!(ran, [Event::Run { task: task(1), token: 2 }]);
+    assert_eq!(hear(&mut agent, T0, 0, Message::Grant { task: task(2), token: 1 }), []);
+    let mut revoke = |key, token| hear(&mut agent, T0, 0, Message::Revoke { key: TaskKey(key), token });
+    assert_eq!(revoke(1, 1), [], "an earlier attempt");
+    assert_eq!(revoke(2, 1), [], "it has not started");
+    assert_eq!(revoke(1, 2), [Event::Revoked(TaskKey(1))]);
+    assert_eq!(agent.load(), 1, "it must still be ended");
+}
+
+#[test]
+fn who_is_cut_off_does_not_start_what_waits() {
+    let mut agent = outsider(1);
+    hear(&mut agent, T0, 0, Message::Lead(1));
+    for key in 1..4 {
+        hear(&mut agent, T0, 0, Message::Grant { task: task(key), token: 1 });
+    }
+    let lease = T0.saturating_add(3 * SECOND);
+    sends(&mut agent, lease);
+    assert_eq!(agent.load(), 3);
+    sends(&mut agent, lease.saturating_add(SECOND));
+    assert_eq!(agent.load(), 1);
+}
+
+#[test]
+fn a_result_has_a_longest_length() {
+    let mut agent = outsider(1);
+    hear(&mut agent, T0, 0, Message::Lead(1));
+    let mut result = |key, result: Result<Vec<u8>, String>| {
+        hear(&mut agent, T0, 0, Message::Grant { task: task(key), token: 1 });
+        let (said, _) = observe(|out, events| {
+            assert!(agent.end(T0, TaskKey(key), result, out, events));
+        });
+        let sent = |(_, message)| if let Message::Result { result, .. } = message { Some(result) } else { None };
+        said.into_iter().find_map(sent).expect("it is sent at once")
+    };
+    let longest = vec![0; PAYLOAD_MAX];
+    assert_eq!(result(1, Ok(longest.clone())), Ok(longest));
+    assert_eq!(result(2, Ok(vec![0; PAYLOAD_MAX + 1])), Err("a result of 65537 bytes is above 65536".into()));
+    assert_eq!(result(3, Err("\u{fc}".repeat(ERROR_MAX + 1))), Err("\u{fc}".repeat(ERROR_MAX)));
+}
+
+// The coordinator, alone.
+
+/// A coordinator with a table that has no room.
+struct Office {
+    settings: Settings,
+    table: Table,
+    chief: Chief,
+}
+
+impl Office {
+    fn new() -> Self {
+        let members = [0, 1].map(AgentId);
+        let settings = Settings { open_max: 0, ..Settings::new(members.to_vec()) };
+        let table = Table::default();
+        let chief = Chief::new(T0, 1, &members, &settings, &table, &mut Outbox::new());
+        Self { settings, table, chief }
+    }
+
+    /// What it writes into the log on hearing this sending of a batch.
+    fn submit(&mut self, batch: u64, sending: u32) -> Option<Op> {
+        let submit = Message::Submit { batch, sending, admitted: false, tasks: vec![task(1)] };
+        self.chief.hear(T0, AgentId(1), submit, &self.settings, &self.table, &mut Outbox::new());
+        self.chief.work(T0, &self.settings, &self.table, true, &mut Outbox::new()).pop()
+    }
+
+    /// What it says once that has been applied.
+    fn applied(&mut self, op: Op) -> Option<Message> {
+        self.chief.left_log(&op);
+        let effects = apply(&mut self.table, op);
+        let (said, _) = observe(|out, _| {
+            for effect in effects {
+                self.chief.announce(T0, effect, &self.table, &self.settings, out);
+            }
+        });
+        said.into_iter().next().map(|(_, message)| message)
+    }
+}
+
+#[test]
+fn a_refusal_answers_all_that_was_heard_of_a_batch() {
+    let mut office = Office::new();
+    let op = office.submit(0, 2).expect("it goes into the log");
+    office.chief.turned_away(&op);
+    let op = office.submit(0, 2).expect("it found no room");
+    assert_eq!([office.submit(0, 4), office.submit(0, 3)], [None, None], "on its way");
+    let why = Refusal::Full { open: 0, open_max: 0 };
+    assert_eq!(office.applied(op), Some(Message::Refused { batch: 0, sending: 4, why }));
+    // What a predecessor wrote is no answer to what this one has not heard.
+    let op = Op::Admit { by: AgentId(1), batch: 7, tasks: vec![task(1)], open_max: 0 };
+    assert_eq!(office.applied(op), None);
+}
+
+#[test]
+fn a_batch_that_is_in_is_answered_as_often_as_it_comes() {
+    let mut office = Office::new();
+    office.settings.open_max = 1;
+    let op = office.submit(0, 1).expect("it goes into the log");
+    let admitted = Message::Admitted { batch: 0, term: 1 };
+    assert_eq!(office.applied(op), Some(admitted.clone()));
+    let again = Message::Submit { batch: 0, sending: 2, admitted: true, tasks: vec![task(1)] };
+    let Office { chief, settings, table } = &mut office;
+    let (said, _) = observe(|out, _| chief.hear(T0, AgentId(1), again, settings, table, out));
+    assert_eq!(said, [(1, admitted)]);
+}
+
+#[test]
+fn a_refused_batch_stays_out_however_late_a_sending_comes() {
+    let mut office = Office::new();
+    let op = office.submit(0, 4).expect("it goes into the log");
+    office.applied(op);
+    // So many are remembered.
+    for batch in 1..=chief::REFUSED_MAX as u64 {
+        assert_eq!([office.submit(0, 3), office.submit(0, 4)], [None, None], "{batch}");
+        let op = office.submit(batch, 1).expect("another batch");
+        office.applied(op);
+    }
+    assert!(office.submit(0, 4).is_some());
+    let op = office.submit(1_024, 2).expect("asked for again, which its submitter waits for");
+    assert!(office.applied(op).is_some());
 }
 
 // Agents in a room: each word is heard once, in an order chance picks, a millisecond later at the earliest.
@@ -573,4 +937,81 @@ fn a_keeper_far_behind_is_sent_the_table() {
         })
         .collect();
     assert_eq!(recorded.len(), 2_400);
+}
+
+#[test]
+fn what_nobody_can_do_does_not_stop_the_bidding() {
+    let able = Capabilities(0b11);
+    // Agent 1 could, but takes nothing on.
+    let mut hall = Hall::new(3, |agent, settings| {
+        settings.strategy = Strategy::Consensus;
+        (settings.capabilities, settings.room) =
+            if agent == AgentId(1) { (able, 0) } else { (Capabilities(0b1), settings.room) };
+    });
+    hall.submit(2, (0..6).map(|key| Task { needs: Capabilities(0b10), ..task(key) }).collect());
+    assert!(hall.run_until(1_000, |hall| hall.agents[&AgentId(0)].table().open_count() == 6));
+    hall.submit(2, vec![task(100)]);
+    assert!(hall.run_until(5_000, |hall| hall.outcomes(2).contains_key(&TaskKey(100))));
+    let settings = Settings { capabilities: able, ..Settings::new(Vec::new()) };
+    hall.agents.get_mut(&AgentId(1)).unwrap().worker = Worker::new(&settings);
+    assert!(hall.run_until(5_000, |hall| hall.agents[&AgentId(2)].outstanding() == 0));
+}
+
+#[test]
+fn the_bidding_goes_on_without_the_only_one_who_could() {
+    let mut hall = Hall::new(3, |agent, settings| {
+        settings.strategy = Strategy::Consensus;
+        (settings.capabilities, settings.room) =
+            if agent == AgentId(1) { (Capabilities(0b11), 1) } else { (Capabilities(0b1), settings.room) };
+    });
+    hall.submit(2, (0..7).map(|key| Task { needs: Capabilities(0b10), work: 60_000, ..task(key) }).collect());
+    assert!(hall.run_until(2_000, |hall| hall.agents[&AgentId(1)].load() == 1));
+    // The other six are called for.
+    hall.run_until(1_000, |_| false);
+    hall.kill(AgentId(1));
+    hall.submit(2, vec![task(100)]);
+    assert!(hall.run_until(5_000, |hall| hall.outcomes(2).contains_key(&TaskKey(100))));
+}
+
+#[test]
+fn what_is_too_long_for_a_message_stays_out_of_the_log() {
+    let mut hall = Hall::new(3, |_, _| {});
+    assert!(hall.run_until(1_000, |hall| hall.agents[&AgentId(0)].is_coordinator()));
+    let tell = |hall: &mut Hall, from, message| {
+        hall.act(0, |tasks, now, out, events| tasks.on_message(now, from, message, out, events));
+    };
+    let bytes = 9 * (48 + PAYLOAD_MAX);
+    let long = |key, length| Task { payload: vec![0; length], ..task(key) };
+    let batches = [
+        ((1..10).map(|key| long(key, PAYLOAD_MAX)).collect(), Refusal::Batch { tasks: 9, bytes }),
+        (vec![long(1, PAYLOAD_MAX + 1)], Refusal::Payload(TaskKey(1))),
+    ];
+    for (batch, (tasks, why)) in (0..).zip(batches) {
+        tell(&mut hall, AgentId(2), Message::Submit { batch, sending: 1, admitted: false, tasks });
+        let refused = Message::Refused { batch, sending: 1, why };
+        assert!(hall.air.contains(&(AgentId(0), AgentId(2), refused)));
+    }
+    hall.run_until(1_000, |_| false);
+    assert_eq!(
+        (hall.agents[&AgentId(0)].table().open_count(), hall.agents[&AgentId(0)].table().finished_count()),
+        (0, 0)
+    );
+    let results = [
+        (1, Ok(vec![0; PAYLOAD_MAX + 1]), "a result of 65537 bytes is above 65536".to_owned()),
+        (2, Err("e".repeat(1 << 20)), "e".repeat(ERROR_MAX)),
+    ];
+    for (key, result, why) in results {
+        hall.submit(1, vec![Task { retries_max: 0, work: 60_000, ..task(key) }]);
+        let begun = |hall: &Hall| {
+            hall.events.iter().find_map(|(who, event)| match event {
+                Event::Run { task, token } if task.key.0 == key => Some((*who, *token)),
+                _ => None,
+            })
+        };
+        assert!(hall.run_until(5_000, |hall| begun(hall).is_some()));
+        let (worker, token) = begun(&hall).unwrap();
+        tell(&mut hall, worker, Message::Result { key: TaskKey(key), token, result });
+        assert!(hall.run_until(1_000, |hall| hall.agents[&AgentId(1)].outstanding() == 0));
+        assert_eq!(hall.outcomes(1)[&TaskKey(key)], Outcome::Dead(Cause::Failed(why)));
+    }
 }

@@ -66,7 +66,9 @@ impl Worker {
     /// Takes an attempt on, unless it was here before.
     pub(super) fn take(&mut self, task: Task, token: u32) {
         let seen = self.tokens.get(&task.key).copied();
-        if seen.is_some_and(|seen| seen >= token) {
+        // What has been here for long may have been forgotten since.
+        let here = self.held().into_iter().filter(|held| held.key == task.key).map(|held| held.token);
+        if seen.into_iter().chain(here).any(|known| known >= token) {
             return;
         }
         if seen.is_none() {

@@ -85,7 +85,9 @@ impl Adaptive {
     /// Hears a measurement; the shape to switch to, if it is time.
     pub fn measure(&mut self, measured: &Measured) -> Option<Shape> {
         let best = measured.cheapest();
-        if measured.price(best) > (1.0 - GAIN_MIN) * measured.price(self.current) || best == self.current {
+        // Where nothing was measured all prices are 0, or no numbers, and no shape saves anything.
+        let saves = measured.price(best) < (1.0 - GAIN_MIN) * measured.price(self.current);
+        if !saves {
             self.running = 0;
             return None;
         }
@@ -146,6 +148,28 @@ mod tests {
         assert_eq!(adaptive.measure(&large), Some(Shape::Hierarchical));
         assert_eq!(adaptive.measure(&large), None);
         assert_eq!([&small; 3].map(|m| adaptive.measure(m)), [None, None, Some(Shape::Mesh)]);
+    }
+
+    #[test]
+    fn another_wish_between_begins_the_count_anew() {
+        let mut adaptive = Adaptive::new(Shape::Mesh);
+        let tree = Measured::from_hop(31, 1e5);
+        let star = Measured { members: 20, hop_ns: 1.0, load_ns: 0.05, edge_ns: 0.5 };
+        assert_eq!([&tree, &star, &tree, &tree].map(|m| adaptive.measure(m)), [None; 4]);
+        assert_eq!(adaptive.measure(&tree), Some(Shape::Hierarchical));
+    }
+
+    #[test]
+    fn what_was_not_measured_moves_nothing() {
+        for measured in [
+            Measured::from_hop(1_000, 0.0),
+            Measured::from_hop(1, 1e5),
+            Measured::from_hop(0, 1e5),
+            Measured::from_hop(20, f64::NAN),
+        ] {
+            let mut adaptive = Adaptive::new(Shape::Hierarchical);
+            assert_eq!([measured; 4].map(|m| adaptive.measure(&m)), [None; 4], "{measured:?}");
+        }
     }
 
     proptest! {

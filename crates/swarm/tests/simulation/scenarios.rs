@@ -206,6 +206,40 @@ fn one_of_two_halves_leads_and_takes_in() {
     }
 }
 
+/// Links break while a newcomer is being taken in, and one half alone knows of it: that gives it no majority, nor takes
+/// it from the other.
+#[test]
+fn a_newcomer_on_one_side_of_a_cut_makes_no_second_leader() {
+    sweep("a_newcomer_on_one_side_of_a_cut_makes_no_second_leader", seeds(100), |seed| {
+        let shape = Shape::ALL[(seed % 4) as usize];
+        let plan = Plan { members: 8, links: perfect(), ..Plan::quiet(seed, shape) };
+        let mut world = World::new(plan, |_, _| Postbox::default());
+        world.run_for(SECOND);
+        for _ in 0..=seed / 4 % 3 {
+            world.inflict(Fault::Join);
+        }
+        // From no contact asked yet to all settled.
+        world.run_for(seed / 12 * 6 * MILLISECOND);
+        let half: BTreeSet<AgentId> = [0, 2, 4, 6].map(AgentId).into();
+        world.inflict(Fault::Partition(half.clone()));
+        // A tree takes longest, as it is noticed level by level.
+        let noticed = world.run_until(8 * SECOND, |world| {
+            let apart = |a: &AgentId, b: &AgentId| half.contains(a) != half.contains(b);
+            world.living().iter().all(|a| !world.node(*a).view().members().iter().any(|b| apart(a, b)))
+        });
+        assert!(noticed);
+        let leaders = |world: &World<Postbox>| -> BTreeSet<AgentId> {
+            world.living().iter().filter_map(|&agent| world.node(agent).leader()).collect()
+        };
+        assert!(leaders(&world).len() <= 1, "{:?}", leaders(&world));
+        world.run_for(6 * SECOND);
+        assert!(leaders(&world).len() <= 1, "{:?}", leaders(&world));
+        world.inflict(Fault::Heal);
+        world.settle(5 * SECOND).expect("agree");
+        assert_eq!(leaders(&world).len(), 1);
+    });
+}
+
 /// A minority cut off for longer than removal takes is removed by the majority, learns it on meeting, and stops.
 #[test]
 fn the_long_lost_are_excluded() {
@@ -299,6 +333,6 @@ fn silence_costs_one_beat_per_edge_direction_and_interval() {
         assert!(world.tally.bytes <= 26 * beats, "{shape:?}: {} bytes", world.tally.bytes);
         let views: BTreeMap<AgentId, u64> =
             world.living().into_iter().map(|agent| (agent, world.node(agent).view().epoch())).collect();
-        assert!(views.values().all(|&epoch| epoch == 8));
+        assert!(views.values().all(|&epoch| epoch == 16));
     }
 }
