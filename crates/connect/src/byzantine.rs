@@ -10,9 +10,10 @@
 //! aleph-bft 0.45 orders units (a DAG of them, signed, in rounds); the rest is here and in [`starling_swarm::byzantine`],
 //! which knows nothing of it, so that another broadcast could take its place. It keeps all it ever ordered in memory, and
 //! its rounds are 16 bit. So it runs in *sessions* of [`Config::session_units`] units, or fewer once
-//! [`Config::session_bytes`] were ordered. The next one is begun some rounds before the last ends and takes new batches shortly before, so that a batch hardly waits for the change. Whole batches
-//! are ordered, not their hashes: a hash would need a second protocol that proves the batch can be had, and a session's
-//! batches are what short sessions bound anyway.
+//! [`Config::session_bytes`] were ordered. The next one is begun with the one under way, makes its first units some rounds
+//! before that ends, and takes new batches shortly before, so that a batch hardly waits for the change. Whole batches are
+//! ordered, not their hashes: a hash would need a second protocol that proves the batch can be had, and a session's batches
+//! are what short sessions bound anyway.
 //!
 //! # Who was away
 //! comes back by its backup: the session under way is ordered again from its first unit, in silence, and its own batches
@@ -65,12 +66,12 @@ pub use tray::UNREAD_MAX;
 use unit::Keys;
 pub use workers::Threads;
 
-/// Rounds before a session's end at which the next one is begun.
+/// Rounds before a session's end at which the next one makes its first units.
 const OVERLAP_ROUNDS: u32 = 48;
 /// Rounds before a session's end at which new batches go into the next one's units: about what it takes to order one.
 const SWITCH_ROUNDS: u32 = 6;
-/// What a link may say before the driver has heard it.
-const NEWS_MAX: usize = 256;
+/// What links may say before the driver has heard it: some 17 MiB, if all of it is pieces of logs.
+const NEWS_MAX: usize = 64;
 
 /// How a member takes part.
 #[derive(Debug, Clone)]
@@ -92,7 +93,8 @@ pub struct Config {
     pub session_bytes: u64,
     /// Ended sessions that are kept for others.
     pub archive: u64,
-    /// The first session whose batches the agent wants to be told (again).
+    /// The first session whose batches the agent wants to be told (again). It may be the one after that under way: an end
+    /// is told before it is on disk, and who dies in between orders the session again.
     pub from: u64,
 }
 
@@ -218,7 +220,7 @@ pub enum Error {
     },
     /// The agent wants to be told what is not there.
     #[error(
-        "session {from} is not kept, {oldest} to {current} are: begin at one of those, with the state of its begin"
+        "session {from} is not kept, {oldest} to {current} are: begin at one of those or the next, with the state of its begin"
     )]
     From {
         /// What it wants.
@@ -286,7 +288,7 @@ impl Node {
         let oldest = marks.first().map_or(sessions.current(), |mark| mark.checkpoint.session);
         // What came before the oldest session is known only where nothing did.
         let oldest = if oldest == 0 || oldest == sessions.current() { oldest } else { oldest + 1 };
-        if !(oldest..=sessions.current()).contains(&config.from) {
+        if !(oldest..=sessions.current() + 1).contains(&config.from) {
             return Err(Error::From { from: config.from, oldest, current: sessions.current() });
         }
         let clerk = Clerk::new(&format!("byzantine {}", me.0)).map_err(Error::io("starting the node's clerk"))?;

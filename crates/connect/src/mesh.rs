@@ -9,13 +9,15 @@
 //! appears; so everybody knows which process to send a frame to, and newcomers need only to find one of the others.
 //! The swarm's own routes are untouched by this: a frame still goes along an edge, and one hop is one process to another.
 //!
-//! Invariant: nothing is unbounded, and what is dropped is counted ([`Counters`]). No thread waits for another process
-//! longer than [`Config::block`], nor the network's threads for this one longer than [`ROOM_WAIT`], so that processes that
-//! send to each other cannot wait for each other for ever. An agent lives where it was first announced: another process
-//! can neither move it nor write in its name.
+//! Invariant: nothing is unbounded, and what is dropped here is counted ([`Counters`]); what Zenoh took and dropped, since a
+//! link was down or its other end took nothing any more, is not. No thread waits for another process longer than
+//! [`Config::block`], nor the network's threads for this one longer than [`ROOM_WAIT`], so that processes that send to each
+//! other cannot wait for each other for ever. An agent lives where it was first announced, and stays there: a process with
+//! another number can neither move it nor write in its name.
 //!
 //! What it does not do. It repeats nothing: [`starling_swarm::node`] does. It proves membership, not authorship: with TLS
-//! and passwords only members connect, but what must not be forged by a member is signed inside the messages.
+//! and passwords only members connect, but one that takes another's number is heard as that one, and without them whoever
+//! reaches a port is a member. What must not be forged is signed inside the messages.
 //! Zenoh's scouting by multicast and gossip is off, as is its shared memory, which has lost messages; links are those
 //! that the configuration names. A session is opened once and kept.
 

@@ -112,7 +112,7 @@ pub struct Layers {
     pub dies_with_parent: bool,
     /// It can gain no privilege by starting a program.
     pub no_new_privs: bool,
-    /// Mode of the system call filter, from its status: 0 none, 1 strict, 2 filter.
+    /// Mode of the system call filter, from its status: 0 none or not ours, 1 strict, 2 filter.
     pub seccomp: u8,
     /// The ABI of Landlock that confines it to its folder; none if it is not confined.
     pub landlock: Option<u8>,
@@ -208,8 +208,13 @@ pub enum Event {
         /// It had been standing by.
         stood_by: bool,
     },
-    /// An agent died too often and is not replaced any more.
-    GivenUp(AgentId),
+    /// An agent died too often, or could not be started so often, and is not replaced any more.
+    GivenUp {
+        /// Who.
+        agent: AgentId,
+        /// Why it could not be started the last time; none if it died, which was told before.
+        why: Option<String>,
+    },
     /// An agent says something to its caller.
     Said {
         /// Who.

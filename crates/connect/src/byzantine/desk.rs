@@ -2,13 +2,16 @@
 //!
 //! Invariant: a batch is on disk before its number is known, and is kept until it was ordered in a session that counts.
 //! Those out do not span more than [`Sessions::AHEAD_MAX`] numbers, so none is ever refused for being too far ahead.
+//! Units are made in the session under way, and shortly before its end in the next one, too: in no other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use starling_swarm::byzantine::{BATCH_BYTES_MAX, BadBatch, ITEMS_MAX, Item, Sessions};
 use starling_swarm::id::AgentId;
+use tokio::sync::watch;
 
 use super::shelf::{Numbered, Outbox};
 use super::unit::{self, PARCEL_BYTES_MAX, Parcel};
@@ -42,7 +45,11 @@ struct State {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Desk(Mutex<State>);
+pub(super) struct Desk {
+    state: Mutex<State>,
+    /// Sessions in which units are made.
+    making: watch::Sender<RangeInclusive<u64>>,
+}
 
 impl Desk {
     /// With what was left when the member stopped.
@@ -55,11 +62,13 @@ impl Desk {
         let next = (first..).find(|number| !sessions.has(me, *number)).expect("numbers do not end");
         let waiting = open.keys().copied().collect();
         let bytes = open.values().map(|own| own.batch.len()).sum();
-        Self(Mutex::new(State { next, open, bytes, waiting, feeding: sessions.current(), outbox, stopped: false }))
+        let current = sessions.current();
+        let state = State { next, open, bytes, waiting, feeding: current, outbox, stopped: false };
+        Self { state: Mutex::new(state), making: watch::Sender::new(current..=current) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn submit(&self, items: &[Item]) -> Result<u64, BadBatch> {
@@ -88,8 +97,23 @@ impl Desk {
         Ok(number)
     }
 
-    /// As many batches as fit into a unit of a session, if there are some and it is this session's turn.
-    pub(super) fn parcel(&self, session: u64) -> Option<Parcel> {
+    /// From now on units of this session are made, too.
+    pub(super) fn make(&self, session: u64) {
+        self.making.send_if_modified(|making| {
+            let later = session > *making.end();
+            if later {
+                *making = *making.start()..=session;
+            }
+            later
+        });
+    }
+
+    /// As many batches as fit into a unit of a session, if there are some and it is this session's turn. Waits until units
+    /// of the session may be made; for ever if it has ended.
+    pub(super) async fn parcel(&self, session: u64) -> Option<Parcel> {
+        if self.making.subscribe().wait_for(|making| making.contains(&session)).await.is_err() {
+            std::future::pending().await
+        }
         let state = &mut *self.state();
         if session != state.feeding {
             return None;
@@ -121,8 +145,11 @@ impl Desk {
         state.next = state.next.max(number + 1);
     }
 
-    /// A session has ended: what stood in its units and was not ordered is handed in again.
+    /// A session has ended: no unit is made in it any more, and what stood in its units and was not ordered is handed in
+    /// again.
     pub(super) fn ended(&self, session: u64) -> io::Result<()> {
+        self.make(session + 1);
+        self.making.send_modify(|making| *making = session + 1..=*making.end());
         let state = &mut *self.state();
         state.feeding = state.feeding.max(session + 1);
         for own in state.open.values_mut().filter(|own| own.placed.is_some_and(|placed| placed <= session)) {
@@ -144,6 +171,7 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use starling_swarm::byzantine::Length;
 
     use super::super::shelf::{Clerk, Shelf};
@@ -161,7 +189,9 @@ mod tests {
         Desk::new(ME, sessions, left, outbox)
     }
 
-    fn numbers(parcel: Option<Parcel>) -> Vec<u64> {
+    /// Of the batches in a session's next unit.
+    fn numbers(desk: &Desk, session: u64) -> Vec<u64> {
+        let parcel = desk.parcel(session).now_or_never().flatten();
         parcel.map_or(Vec::new(), |parcel| unit::batches(&parcel.0).map(|(number, _)| number).collect())
     }
 
@@ -174,15 +204,17 @@ mod tests {
         for number in 0..3 {
             assert_eq!(desk.submit(&[item(10)]), Ok(number));
         }
-        assert!(numbers(desk.parcel(1)).is_empty(), "not its turn");
-        assert_eq!(numbers(desk.parcel(0)), [0, 1, 2]);
-        assert!(numbers(desk.parcel(0)).is_empty());
+        assert!(numbers(&desk, 1).is_empty(), "not its turn");
+        assert_eq!(numbers(&desk, 0), [0, 1, 2]);
+        assert!(numbers(&desk, 0).is_empty());
         assert_eq!(desk.submit(&[item(10)]), Ok(3));
+        desk.make(1);
+        assert!(numbers(&desk, 1).is_empty(), "not its turn yet");
         desk.feed(1);
-        assert_eq!((numbers(desk.parcel(0)), numbers(desk.parcel(1))), (vec![], vec![3]));
+        assert_eq!((numbers(&desk, 0), numbers(&desk, 1)), (vec![], vec![3]));
         desk.ordered(1);
         desk.ended(0).unwrap();
-        assert_eq!(numbers(desk.parcel(1)), [0, 2], "3 stands in a unit of the session that goes on");
+        assert_eq!(numbers(&desk, 1), [0, 2], "3 stands in a unit of the session that goes on");
         desk.ordered(0);
         desk.ordered(3);
         assert_eq!(desk.open(), 1);
@@ -193,7 +225,27 @@ mod tests {
         drop(desk);
         let desk = self::desk(&shelf, &sessions);
         assert_eq!(desk.submit(&[item(1)]), Ok(4), "no number twice");
-        assert_eq!(numbers(desk.parcel(0)), [2, 3, 4], "3 twice does no harm, 2 is not forgotten");
+        assert_eq!(numbers(&desk, 0), [2, 3, 4], "3 twice does no harm, 2 is not forgotten");
+    }
+
+    /// A session that has ended makes no unit, so it never comes to its last round, where it would end by itself.
+    #[test]
+    fn units_are_made_in_a_session_while_it_lasts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sessions = Sessions::new(LENGTH, [ME]);
+        (0..4).for_each(|_| sessions.end());
+        let desk = desk(&Shelf::open(folder.path()).unwrap(), &sessions);
+        let making = || (0..9).filter(|session| desk.parcel(*session).now_or_never().is_some()).collect::<Vec<u64>>();
+        assert_eq!(making(), [4]);
+        let mut next = Box::pin(desk.parcel(5));
+        assert!(next.as_mut().now_or_never().is_none());
+        desk.make(5);
+        desk.make(4);
+        assert_eq!((making(), next.now_or_never().is_some()), (vec![4, 5], true));
+        desk.ended(4).unwrap();
+        assert_eq!(making(), [5]);
+        desk.ended(5).unwrap();
+        assert_eq!(making(), [6], "also if it was not begun before");
     }
 
     #[test]
@@ -204,8 +256,8 @@ mod tests {
         let full = unit::pack(&[item(60_000), item(60_000)]).len();
         assert!(2 * full < PARCEL_BYTES_MAX && 3 * full > PARCEL_BYTES_MAX);
         (0..3).for_each(|_| assert!(desk.submit(&[item(60_000), item(60_000)]).is_ok()));
-        assert_eq!(numbers(desk.parcel(0)), [0, 1]);
-        assert_eq!(numbers(desk.parcel(0)), [2]);
+        assert_eq!(numbers(&desk, 0), [0, 1]);
+        assert_eq!(numbers(&desk, 0), [2]);
         assert_eq!(desk.submit(&[item(BATCH_BYTES_MAX)]), Err(BadBatch::Bytes(BATCH_BYTES_MAX + 6)));
         assert_eq!(desk.submit(&vec![item(0); ITEMS_MAX + 1]), Err(BadBatch::Items(ITEMS_MAX + 1)));
         while desk.open() < OPEN_MAX {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::desk::Desk;
-use super::link::{Links, News, Talk};
+use super::link::{Links, News, PIECE_BYTES, Talk};
 use super::run::{Files, Parts, Report, Run, Unit};
 use super::shelf::{Clerk, Log, Mark, Shelf, UnitWriter};
 use super::tray::Tray;
@@ -33,14 +33,12 @@ const SAY_AGAIN: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_millis(500);
 /// How long a member may take to answer with a piece of a log.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Bytes of a piece of a log.
-const PIECE_BYTES: usize = 256 << 10;
 /// Checkpoints of one member that are kept while a quorum is not there.
 const WORDS_MAX: usize = 8;
 /// Proofs of ends that are kept at hand.
 const RECENT_MAX: usize = 16;
-/// How often a session may end without having been told to.
-const RESTARTS_MAX: u32 = 64;
+/// How long a session that ended without having been told to stays away: the first time, and at most.
+const RESTART: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(5)];
 
 /// Why a member stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +49,6 @@ pub(super) enum Halt {
         "a quorum ended session {0} with another digest than this member: a third or more lie, or its files were changed"
     )]
     Split(u64),
-    #[error("session {0} ended by itself {RESTARTS_MAX} times: see the messages of target AlephBFT")]
-    Broken(u64),
 }
 
 /// Bytes that a unit carries.
@@ -65,7 +61,8 @@ struct Fetch {
     session: u64,
     from: usize,
     log: Log,
-    proof: Option<Certified>,
+    /// What it should come to, and its length.
+    promised: Option<(Certified, u64)>,
     asked: Instant,
 }
 
@@ -88,7 +85,8 @@ pub(super) struct Driver {
     /// Proofs of the latest ends, which may not be on disk yet.
     recent: BTreeMap<u64, Certified>,
     runs: BTreeMap<u64, Run>,
-    restarts: BTreeMap<u64, u32>,
+    /// How often sessions ended without having been told to, and when they may be begun again.
+    restarts: BTreeMap<u64, (u32, Instant)>,
     /// Units of the current session that come a second time, since it was begun again.
     skip: usize,
     reports: mpsc::UnboundedSender<Report>,
@@ -168,17 +166,18 @@ impl Driver {
             self.stand_by(mark);
         }
         self.begin(current)?;
+        self.look_ahead();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
                 report = self.reported.recv() => match report.expect("it holds a sender itself") {
                     Report::Ordered(session, units) => self.on_order(session, units)?,
-                    Report::Over(session) => self.on_over(session)?,
+                    Report::Over(session) => self.on_over(session),
                     Report::Files(session, files) => self.on_files(session, (*files)?),
                 },
                 Some(news) = heard.recv() => match news {
-                    News::Up(place) => self.on_link(place)?,
+                    News::Up(place) => self.on_link(place),
                     News::Said(place, talk) => self.on_talk(place, talk)?,
                 },
                 _ = tick.tick() => self.on_time()?,
@@ -191,15 +190,22 @@ impl Driver {
         let from = self.config.from;
         let first = Sessions::new(self.config.length(), self.keys.members.iter().copied());
         let now = std::mem::replace(&mut self.sessions, first);
+        let mut before = [0; 32];
         for mark in marks {
-            if mark.checkpoint.session >= from {
-                let mut log = self.shelf.read_log(mark.checkpoint.session)?;
+            let Checkpoint { session, digest, .. } = mark.checkpoint;
+            if session >= from {
+                let mut log = self.shelf.read_log(session, before)?;
                 while let Some((creator, parcel)) = log.next()? {
                     self.tray.room().await;
                     self.admit(creator, &parcel);
                 }
+                if log.digest() != digest {
+                    let why = format!("the log of session {session} is not what it was when that ended");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                }
                 self.tray.put(Event::Ended(mark.checkpoint));
             }
+            before = digest;
             self.sessions = mark.sessions.clone();
         }
         self.sessions = now;
@@ -257,23 +263,29 @@ impl Driver {
         self.runs.insert(session, run);
     }
 
-    /// A session ended that was not told to: a task of it died. It is begun again, from its backup.
-    fn on_over(&mut self, session: u64) -> Result<(), Halt> {
+    /// A session ended that was not told to: a task of it died. It is begun again, from its backup, after a while: if a
+    /// liar made it die he can do so again, and must not take the others' time.
+    fn on_over(&mut self, session: u64) {
         if self.runs.remove(&session).is_none() {
-            return Ok(());
+            return;
         }
         Tally::add(&self.tally.restarts);
-        let restarts = self.restarts.entry(session).or_default();
-        *restarts += 1;
-        if *restarts > RESTARTS_MAX {
-            return Err(Halt::Broken(session));
-        }
+        let now = Instant::now();
+        let (times, due) = self.restarts.entry(session).or_insert((0, now));
+        *due = now + RESTART[0].saturating_mul(1 << (*times).min(20)).min(RESTART[1]);
+        *times += 1;
         // What it ordered is ordered again, from its first unit.
         self.ahead.remove(&session);
         if session == self.sessions.current() {
             self.skip = self.sessions.progress().ordered() as usize;
         }
-        Ok(self.begin(session)?)
+    }
+
+    /// Begins sessions again that died.
+    fn begin_again(&mut self, now: Instant) -> io::Result<()> {
+        let due = |(session, (_, due)): (&u64, &(u32, Instant))| (*due <= now).then_some(*session);
+        let sessions: Vec<u64> = self.restarts.iter().filter_map(due).collect();
+        sessions.into_iter().try_for_each(|session| self.begin(session))
     }
 
     fn on_order(&mut self, session: u64, mut units: Vec<Unit>) -> Result<(), Halt> {
@@ -325,11 +337,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Begins the next session in time, and lets it take new batches a little before its turn.
+    /// Begins the next session with the current one, since the broadcast waits for some seconds if a member is silent
+    /// when a session begins; lets it make units in time, and take new batches a little before its turn.
     fn look_ahead(&mut self) {
+        self.begin_next();
         let rounds = self.sessions.progress().left() / u32::try_from(self.keys.members.len()).expect("checked");
         if rounds <= OVERLAP_ROUNDS {
-            self.begin_next();
+            self.desk.make(self.sessions.current() + 1);
         }
         if rounds <= SWITCH_ROUNDS {
             self.desk.feed(self.sessions.current() + 1);
@@ -350,10 +364,11 @@ impl Driver {
                 Admission::Execute => {
                     let items = if bytes.len() <= BATCH_BYTES_MAX { unit::unpack(bytes) } else { None };
                     match items.filter(|items| items.len() <= ITEMS_MAX) {
-                        Some(items) => {
+                        Some(items) if session >= self.config.from => {
                             Tally::add(&self.tally.batches);
                             self.tray.put(Event::Batch { session, batch: Batch { origin, number, items } });
                         }
+                        Some(_) => {}
                         None => Tally::add(&self.tally.refused),
                     }
                 }
@@ -384,12 +399,13 @@ impl Driver {
         self.log.follow(digest);
         self.gone.clear();
         (self.fetch, self.skip) = (None, 0);
-        self.restarts.remove(&session);
         if self.behind.is_some_and(|(behind, _)| behind < current) {
             self.behind = None;
         }
         self.tally.session.store(current, Ordering::Relaxed);
-        self.tray.put(Event::Ended(checkpoint));
+        if session >= self.config.from {
+            self.tray.put(Event::Ended(checkpoint));
+        }
         self.begin(current)?;
         self.stand_by(mark);
         match certified {
@@ -459,6 +475,7 @@ impl Driver {
         mark.certified = Some(certified);
         self.write_mark(mark);
         self.runs.remove(&session);
+        self.restarts.remove(&session);
         self.links.close_route(session);
         let shelf = self.shelf.clone();
         self.clerk.tell(move || shelf.drop_backup(session));
@@ -467,12 +484,12 @@ impl Driver {
     }
 
     /// A link stands: says how far one is.
-    fn on_link(&mut self, place: usize) -> io::Result<()> {
+    fn on_link(&self, place: usize) {
         for mark in self.unconfirmed.values() {
             let signature = mark.checkpoint.sign(&self.keys.identity);
             self.links.say(place, &Talk::Ended { checkpoint: mark.checkpoint, signature });
         }
-        self.say_certified(place, self.confirmed())
+        self.say_certified(place, self.confirmed());
     }
 
     /// The last session that a quorum has ended, as far as this member knows, and all before it.
@@ -480,20 +497,15 @@ impl Driver {
         self.unconfirmed.keys().next().copied().unwrap_or(self.sessions.current()).checked_sub(1)
     }
 
-    fn say_certified(&self, place: usize, session: Option<u64>) -> io::Result<()> {
-        let Some(session) = session else { return Ok(()) };
-        if let Some(certified) = self.certified(session)? {
+    fn say_certified(&self, place: usize, session: Option<u64>) {
+        if let Some(certified) = session.and_then(|session| self.certified(session)) {
             self.links.say(place, &Talk::Certified(certified));
         }
-        Ok(())
     }
 
-    /// The proof of an ended session, if it is kept.
-    fn certified(&self, session: u64) -> io::Result<Option<Certified>> {
-        match self.recent.get(&session) {
-            Some(certified) => Ok(Some(certified.clone())),
-            None => Ok(self.shelf.mark(session)?.and_then(|mark| mark.certified)),
-        }
+    /// The proof of an ended session, if it is kept, and can be read: whatever another asks for, this member goes on.
+    fn certified(&self, session: u64) -> Option<Certified> {
+        self.recent.get(&session).cloned().or_else(|| self.shelf.mark(session).ok()??.certified)
     }
 
     fn on_talk(&mut self, place: usize, talk: Talk) -> Result<(), Halt> {
@@ -507,8 +519,9 @@ impl Driver {
                 }
                 if session < self.sessions.current() && !self.unconfirmed.contains_key(&session) {
                     // It lags.
-                    self.say_certified(place, Some(session))?;
-                    return Ok(self.say_certified(place, self.confirmed().filter(|latest| *latest > session))?);
+                    self.say_certified(place, Some(session));
+                    self.say_certified(place, self.confirmed().filter(|latest| *latest > session));
+                    return Ok(());
                 }
                 self.hear(checkpoint, Consent { agent, signature });
                 self.count_words(session)?;
@@ -520,7 +533,7 @@ impl Driver {
                     self.confirm(certified)?;
                 }
             }
-            Talk::Ask { session, from } => self.answer(place, session, from)?,
+            Talk::Ask { session, from } => self.answer(place, session, from),
             Talk::Piece { session, from, total, certified, bytes } => {
                 self.on_piece(place, (session, from, total), certified, &bytes)?;
             }
@@ -535,27 +548,22 @@ impl Driver {
     }
 
     /// A member wants a piece of a log.
-    fn answer(&self, place: usize, session: u64, from: u64) -> io::Result<()> {
+    fn answer(&self, place: usize, session: u64, from: u64) {
         if session >= self.sessions.current() || self.unconfirmed.contains_key(&session) {
-            return Ok(());
+            return;
         }
-        let certified = self.certified(session)?;
-        let piece = match self.shelf.piece(session, from, PIECE_BYTES) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-            piece => piece.ok(),
-        };
-        let talk = match certified.zip(piece) {
+        let piece = self.certified(session).zip(self.shelf.piece(session, from, PIECE_BYTES).ok());
+        let talk = match piece {
             Some((certified, (bytes, total))) => {
                 let certified = (from == 0).then_some(certified);
                 Talk::Piece { session, from, total, certified, bytes }
             }
             None => {
-                let oldest = self.shelf.oldest()?.unwrap_or(self.sessions.current());
-                Talk::Gone { session, oldest }
+                let Ok(oldest) = self.shelf.oldest() else { return };
+                Talk::Gone { session, oldest: oldest.unwrap_or(self.sessions.current()) }
             }
         };
         self.links.say(place, &talk);
-        Ok(())
     }
 
     /// Asks a member for the log of the current session; the one after `last`, if one was asked before.
@@ -565,9 +573,18 @@ impl Driver {
         let from = (1..=members).map(|step| (last.unwrap_or(me) + step) % members).find(|place| *place != me);
         let Some(from) = from else { return Ok(()) };
         let log = self.shelf.fetched(session, self.before)?;
-        self.fetch = Some(Fetch { session, from, log, proof: None, asked: Instant::now() });
+        self.fetch = Some(Fetch { session, from, log, promised: None, asked: Instant::now() });
         self.links.say(from, &Talk::Ask { session, from: 0 });
         Ok(())
+    }
+
+    /// Bytes that a session's log has at most: each unit a head of 8 bytes, and parcels up to the one that ends it by
+    /// bytes, and some more.
+    fn log_bytes_max(&self) -> u64 {
+        let (length, parcel) = (self.config.length(), PARCEL_BYTES_MAX as u64);
+        let parcels = length.bytes.saturating_add((u64::from(length.tail) + 1) * parcel);
+        let units = u64::from(length.units);
+        units * 8 + parcels.min(units * parcel)
     }
 
     fn on_piece(
@@ -581,18 +598,17 @@ impl Driver {
         let Some(mut fetch) = self.fetch.take_if(|fetch| asked(fetch)) else { return Ok(()) };
         if from == 0 {
             let right = |certified: &Certified| certified.checkpoint.session == session && self.holds(certified);
-            fetch.proof = certified.filter(right);
+            fetch.promised = certified.filter(right).map(|certified| (certified, total));
         }
-        let most = u64::from(self.config.session_units) * (PARCEL_BYTES_MAX as u64 + 8);
         let ends = from + bytes.len() as u64;
-        let Some(proof) = fetch.proof.clone().filter(|_| ends <= total && total <= most) else {
+        // Pieces are full up to the last, and there are only so many: nobody keeps this member for ever.
+        let fits = ends == total || (ends < total && bytes.len() == PIECE_BYTES);
+        let promised = fetch.promised.clone().filter(|(_, promised)| *promised == total);
+        let Some((proof, _)) = promised.filter(|_| fits && total <= self.log_bytes_max()) else {
             return Ok(self.ask(Some(place))?);
         };
         fetch.log.append_bytes(bytes)?;
         if ends < total {
-            if bytes.is_empty() {
-                return Ok(self.ask(Some(place))?);
-            }
             self.links.say(place, &Talk::Ask { session, from: ends });
             self.fetch = Some(Fetch { asked: Instant::now(), ..fetch });
             return Ok(());
@@ -618,19 +634,26 @@ impl Driver {
             return Ok(());
         };
         self.gone.insert(place, oldest);
+        let others = self.keys.members.len() - 1;
         // One of so many does not lie.
-        let faults = (self.keys.members.len() - 1) / 3;
+        let faults = others / 3;
         if self.gone.len() > faults && !self.stranded {
             self.stranded = true;
             let oldest = self.gone.values().copied().min().unwrap_or(oldest);
             self.tray.put(Event::Stranded { session: current, oldest });
         }
+        if self.gone.len() == others {
+            // Nobody has it. The next one is asked after a while, as if this one had not answered.
+            self.fetch = Some(fetch);
+            return Ok(());
+        }
         Ok(self.ask(Some(fetch.from))?)
     }
 
-    /// Takes the current session from another, if a quorum has ended it and waiting for its end is of no use.
+    /// Takes the current session from another, if a quorum has ended it and waiting for its end is of no use; and if its
+    /// agent has read what it had before.
     fn catch_up(&mut self) -> Result<(), Halt> {
-        let Some((behind, since)) = self.behind else { return Ok(()) };
+        let Some((behind, since)) = self.behind.filter(|_| self.tray.has_room()) else { return Ok(()) };
         let last = match &self.fetch {
             Some(fetch) if fetch.asked.elapsed() < ANSWER => return Ok(()),
             Some(fetch) => Some(fetch.from),
@@ -649,6 +672,7 @@ impl Driver {
             }
         }
         self.clerk.failed()?;
+        self.begin_again(Instant::now())?;
         self.catch_up()
     }
 }
@@ -657,15 +681,20 @@ impl Driver {
 mod tests {
     use std::collections::BTreeMap;
 
+    use futures_util::FutureExt as _;
     use starling_swarm::byzantine::Item;
     use starling_swarm::identity::{Identity, KeyBook};
 
+    use super::super::UNREAD_MAX;
     use super::*;
 
     const UNITS: u32 = 400;
 
+    fn identity(agent: u32) -> Identity {
+        Identity::new(AgentId(agent), &[agent as u8 + 1; 32])
+    }
+
     fn driver(folder: &std::path::Path) -> Driver {
-        let identity = |agent: u32| Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
         let mut book = KeyBook::new();
         (0..4).for_each(|agent| book.insert(AgentId(agent), &identity(agent).public()).unwrap());
         let members: Vec<AgentId> = (0..4).map(AgentId).collect();
@@ -714,7 +743,7 @@ mod tests {
             driver.on_order(0, (0..10).map(unit).collect()).unwrap();
             driver.on_order(1, (400..405).map(unit).collect()).unwrap();
             assert_eq!(told(driver), (0..10).collect::<Vec<u64>>());
-            driver.on_over(0).unwrap();
+            driver.on_over(0);
             driver.on_order(0, (0..6).map(unit).collect()).unwrap();
             driver.on_order(0, (6..13).map(unit).collect()).unwrap();
             assert_eq!((told(driver), driver.sessions.progress().left()), (vec![10, 11, 12], UNITS - 13));
@@ -756,22 +785,239 @@ mod tests {
             driver.on_order(0, (0..first - 1).map(unit).collect()).unwrap();
             assert_eq!((driver.sessions.current(), driver.sessions.progress().left()), (0, 1));
             // It dies before its last unit and is ordered again, more than it has.
-            driver.on_over(0).unwrap();
+            driver.on_over(0);
             driver.on_order(0, (0..first + 50).map(unit).collect()).unwrap();
             assert_eq!((driver.sessions.current(), driver.sessions.progress().left()), (2, UNITS));
             assert_eq!(told(driver), (0..second).collect::<Vec<u64>>());
         });
     }
 
+    /// Others sign how a session ended here.
+    fn confirm(driver: &mut Driver, session: u64) {
+        let checkpoint = driver.unconfirmed[&session].checkpoint;
+        for agent in 1..3 {
+            let signature = checkpoint.sign(&identity(agent));
+            driver.on_talk(agent as usize, Talk::Ended { checkpoint, signature }).unwrap();
+        }
+        assert!(driver.unconfirmed.is_empty());
+    }
+
+    /// A liar may make sessions die as often as he likes: that slows this member down, and does not stop it.
     #[test]
-    fn it_gives_up_on_a_session_that_always_dies() {
-        in_a_runtime(|driver| {
+    fn a_session_that_always_dies_is_begun_again_later_each_time() {
+        fn die(driver: &mut Driver, times: u32) {
             driver.begin(0).unwrap();
-            for _ in 0..RESTARTS_MAX {
-                driver.on_over(0).unwrap();
+            for time in 0..times {
+                let before = Instant::now();
+                driver.on_over(0);
+                driver.on_over(7);
+                let (_, due) = driver.restarts[&0];
+                let wait = (RESTART[0] * (1 << time.min(10))).min(RESTART[1]);
+                assert!((before + wait..=Instant::now() + wait).contains(&due), "{time}");
+                driver.begin_again(before).unwrap();
+                assert!(!driver.runs.contains_key(&0));
+                driver.begin_again(due).unwrap();
+                assert!(driver.runs.contains_key(&0));
             }
-            assert!(matches!(driver.on_over(0), Err(Halt::Broken(0))));
-            driver.on_over(7).unwrap();
+        }
+        in_a_runtime(|driver| die(driver, 70));
+        // Also one that has ended here, as long as others may need it to end it.
+        in_a_runtime(|driver| {
+            driver.on_order(0, (0..u64::from(UNITS)).map(unit).collect()).unwrap();
+            die(driver, 70);
+            driver.on_over(0);
+            confirm(driver, 0);
+            driver.begin_again(Instant::now() + 2 * RESTART[1]).unwrap();
+            assert!(!driver.runs.contains_key(&0), "its backup is gone: it would contradict itself");
+        });
+    }
+
+    /// The broadcast waits for seconds for a silent member before it makes the first unit of a session.
+    #[test]
+    fn the_next_session_is_begun_with_the_current_one_and_makes_no_unit_before_its_time() {
+        in_a_runtime(|driver| {
+            let before = u64::from(UNITS - 4 * (OVERLAP_ROUNDS + 1));
+            driver.begin(0).unwrap();
+            driver.on_order(0, (0..before).map(unit).collect()).unwrap();
+            driver.clerk.finish();
+            let Ok(Report::Files(1, files)) = driver.reported.try_recv() else { panic!("the first that is reported") };
+            driver.on_files(1, files.unwrap());
+            let made = |driver: &Driver| driver.desk.parcel(1).now_or_never().is_some();
+            assert_eq!((driver.runs.len(), made(driver)), (2, false));
+            driver.on_order(0, vec![unit(before)]).unwrap();
+            assert!(made(driver));
+        });
+    }
+
+    /// Whatever others ask for, in whatever state the files are, it goes on.
+    #[test]
+    fn no_question_stops_it() {
+        in_a_runtime(|driver| {
+            driver.on_order(0, (0..u64::from(UNITS)).map(unit).collect()).unwrap();
+            confirm(driver, 0);
+            driver.clerk.finish();
+            let answers = |driver: &mut Driver, from: u64| {
+                let before = driver.links.dropped();
+                driver.on_talk(3, Talk::Ask { session: 0, from }).unwrap();
+                // There is no link: what it says is dropped, and counted.
+                driver.links.dropped() - before
+            };
+            for from in [0, 1, u64::MAX / 2, u64::MAX] {
+                assert_eq!(answers(driver, from), 1, "{from}");
+            }
+            let log = driver.config.folder.join("000000000000.log");
+            std::fs::remove_file(&log).unwrap();
+            std::fs::create_dir(log).unwrap();
+            assert_eq!(answers(driver, 0), 1, "that it is gone");
+            driver.recent.clear();
+            let mark = driver.config.folder.join("000000000000.mark");
+            std::fs::remove_file(&mark).unwrap();
+            std::fs::create_dir(mark).unwrap();
+            assert_eq!(answers(driver, 0), 1);
+            let checkpoint = Checkpoint { broadcast: driver.keys.broadcast, session: 0, digest: [0; 32] };
+            let signature = checkpoint.sign(&identity(3));
+            driver.on_talk(3, Talk::Ended { checkpoint, signature }).unwrap();
+            std::fs::remove_dir_all(&driver.config.folder).unwrap();
+            assert_eq!(answers(driver, 0), 0);
+        });
+    }
+
+    fn certified(driver: &Driver, session: u64, digest: [u8; 32]) -> Certified {
+        let checkpoint = Checkpoint { broadcast: driver.keys.broadcast, session, digest };
+        let word = |agent| Consent { agent: AgentId(agent), signature: checkpoint.sign(&identity(agent)) };
+        Certified { checkpoint, consents: (1..4).map(word).collect() }
+    }
+
+    /// It learns that others are two sessions ahead.
+    fn fall_behind(driver: &mut Driver) {
+        let ahead = certified(driver, 1, [9; 32]);
+        driver.on_talk(2, Talk::Certified(ahead)).unwrap();
+        driver.on_time().unwrap();
+    }
+
+    /// Whom it asks, and how much it has.
+    fn asks(driver: &Driver) -> Option<(usize, usize)> {
+        driver.fetch.as_ref().map(|fetch| (fetch.from, fetch.log.len() as usize))
+    }
+
+    /// Others may send pieces that are too small, or promise more and more: each is asked once, and then the next.
+    #[test]
+    fn nobody_strings_it_along() {
+        in_a_runtime(|driver| {
+            let mut straight = driver.shelf.fetched(0, [0; 32]).unwrap();
+            (0..4).for_each(|creator| straight.append(creator, &[7; 100_000]).unwrap());
+            let proof = certified(driver, 0, straight.digest());
+            let log = std::fs::read(driver.config.folder.join("000000000000.fetched")).unwrap();
+            let all = log.len() as u64;
+            fall_behind(driver);
+            assert_eq!(asks(driver), Some((1, 0)));
+            let piece = |driver: &mut Driver, place: usize, from: usize, bytes: usize, total: u64| {
+                let (certified, bytes) = ((from == 0).then(|| proof.clone()), log[from..from + bytes].to_vec());
+                driver.on_talk(place, Talk::Piece { session: 0, from: from as u64, total, certified, bytes }).unwrap();
+                asks(driver)
+            };
+            assert_eq!(piece(driver, 1, 0, 1, all), Some((2, 0)));
+            let most = driver.log_bytes_max();
+            assert_eq!(piece(driver, 2, 0, PIECE_BYTES, most + 1), Some((3, 0)));
+            assert_eq!(piece(driver, 3, 0, PIECE_BYTES, most), Some((3, PIECE_BYTES)));
+            let rest = log.len() - PIECE_BYTES;
+            assert_eq!(piece(driver, 3, PIECE_BYTES, rest, all), Some((1, 0)), "it had promised more");
+            assert_eq!(piece(driver, 1, 0, PIECE_BYTES, all), Some((1, PIECE_BYTES)));
+            assert_eq!(piece(driver, 1, PIECE_BYTES, 0, all), Some((2, 0)));
+            assert_eq!(piece(driver, 2, 0, PIECE_BYTES, all), Some((2, PIECE_BYTES)));
+            piece(driver, 2, PIECE_BYTES, rest, all);
+            assert_eq!((driver.sessions.current(), driver.tally.fetched.load(Ordering::Relaxed)), (1, 1));
+        });
+    }
+
+    /// No log is longer, and one may be as long.
+    #[test]
+    fn a_log_has_no_more_bytes_than_a_session_may_order() {
+        in_a_runtime(|driver| {
+            driver.config.session_bytes = 300;
+            let (length, mut bytes) = (driver.config.length(), 0);
+            let mut progress = Progress::new(length);
+            let mut order = |carried: usize| {
+                progress.count(carried);
+                bytes += 8 + carried as u64;
+                progress.left()
+            };
+            (0..UNITS - length.tail - 2).for_each(|_| assert!(order(0) > length.tail));
+            order(299);
+            while order(PARCEL_BYTES_MAX) > 0 {}
+            assert_eq!((progress.ordered(), bytes), (UNITS, driver.log_bytes_max() - 1));
+        });
+    }
+
+    /// Once all others have said so, it asks again in its own time only.
+    #[test]
+    fn a_log_that_nobody_has_is_asked_for_without_hurry() {
+        in_a_runtime(|driver| {
+            fall_behind(driver);
+            let gone = |driver: &mut Driver, place: usize| {
+                let before = driver.links.dropped();
+                driver.on_talk(place, Talk::Gone { session: 0, oldest: 5 }).unwrap();
+                driver.on_time().unwrap();
+                (asks(driver).unwrap().0, driver.links.dropped() - before)
+            };
+            assert_eq!([gone(driver, 1), gone(driver, 2), gone(driver, 3)], [(2, 1), (3, 1), (3, 0)]);
+            assert_eq!(gone(driver, 3), (3, 0));
+            assert!(matches!(driver.tray.next(Duration::ZERO), Some(Event::Stranded { session: 0, oldest: 5 })));
+            driver.fetch.as_mut().unwrap().asked -= 2 * ANSWER;
+            driver.on_time().unwrap();
+            assert_eq!((asks(driver), gone(driver, 1)), (Some((1, 0)), (1, 0)));
+        });
+    }
+
+    #[test]
+    fn it_does_not_catch_up_while_its_agent_does_not_read() {
+        in_a_runtime(|driver| {
+            let items = vec![Item { reads: Vec::new(), writes: Vec::new(), payload: vec![0; UNREAD_MAX] }];
+            let batch = Batch { origin: AgentId(1), number: 0, items };
+            driver.tray.put(Event::Batch { session: 0, batch });
+            fall_behind(driver);
+            assert_eq!(asks(driver), None);
+            assert!(driver.tray.next(Duration::ZERO).is_some());
+            driver.on_time().unwrap();
+            assert_eq!(asks(driver), Some((1, 0)));
+        });
+    }
+
+    /// An end is told before it is on disk. If the process dies in between the session is under way again, and an agent
+    /// that has kept the state of its end is told nothing of it.
+    #[test]
+    fn a_session_whose_end_the_agent_knows_is_ordered_in_silence() {
+        in_a_runtime(|driver| {
+            driver.config.from = 1;
+            driver.on_order(0, (0..u64::from(UNITS)).map(unit).collect()).unwrap();
+            assert!(driver.tray.next(Duration::ZERO).is_none());
+            driver.on_order(1, vec![unit(u64::from(UNITS))]).unwrap();
+            assert_eq!(told(driver), [u64::from(UNITS)]);
+        });
+    }
+
+    /// What was told of a session is told again, or there is an error: not something else, and not less.
+    #[test]
+    fn a_log_that_has_changed_is_found_out() {
+        in_a_runtime(|driver| {
+            driver.on_order(0, (0..u64::from(UNITS)).map(unit).collect()).unwrap();
+            confirm(driver, 0);
+            driver.clerk.finish();
+            let first = told(driver);
+            let marks = driver.shelf.marks().unwrap();
+            let tell = |driver: &mut Driver| driver.tell_again(&marks).now_or_never().unwrap();
+            tell(driver).unwrap();
+            assert_eq!(told(driver), first);
+            let path = driver.config.folder.join("000000000000.log");
+            let log = std::fs::read(&path).unwrap();
+            let last = log.len() - 8 - carried(&unit(u64::from(UNITS) - 1));
+            let mut other = log.clone();
+            *other.last_mut().unwrap() ^= 1;
+            for changed in [&other[..], &log[..last], &log[..last - 1]] {
+                std::fs::write(&path, changed).unwrap();
+                assert!(tell(driver).is_err());
+                told(driver);
+            }
         });
     }
 
@@ -783,8 +1029,8 @@ mod tests {
             let mut checkpoint = driver.unconfirmed[&0].checkpoint;
             checkpoint.digest[0] ^= 1;
             let mut say = |agent: u32| {
-                let identity = starling_swarm::identity::Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
-                driver.on_talk(agent as usize, Talk::Ended { checkpoint, signature: checkpoint.sign(&identity) })
+                let signature = checkpoint.sign(&identity(agent));
+                driver.on_talk(agent as usize, Talk::Ended { checkpoint, signature })
             };
             assert!(say(1).is_ok() && say(1).is_ok() && say(2).is_ok());
             assert!(matches!(say(3), Err(Halt::Split(0))));

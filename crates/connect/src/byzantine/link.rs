@@ -9,7 +9,7 @@
 //!
 //! Invariant: frames that are handed on came along a link whose other end holds the key of the member they are said to
 //! come from. Nothing is unbounded: what a slow link cannot take is dropped and counted, and the broadcast asks again for
-//! what it misses.
+//! what it misses. A link that takes nothing for long, or that a newer one replaces, ends.
 //!
 //! Not here: confidentiality, and proof of each frame (who can write into a TCP stream can close it or cause garbage,
 //! not sign): links over networks that others can reach belong into a tunnel.
@@ -28,17 +28,24 @@ use starling_swarm::id::AgentId;
 use starling_swarm::identity::{Signature, Transcript};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::run::sound;
 use super::unit::Keys;
 
-/// Bytes of a frame at most.
+/// Bytes of a frame of the broadcast at most.
 const FRAME_MAX: usize = 32 << 20;
+/// Bytes of a piece of a log.
+pub(super) const PIECE_BYTES: usize = 256 << 10;
 /// Bytes that wait for one link, and for one session's reader, at most.
 const WAITING_MAX: usize = 32 << 20;
 /// Bytes of one member's messages that are kept for the session that is begun next.
 const EARLY_MAX: usize = 1 << 20;
+/// What a message that waits costs besides its bytes.
+const MESSAGE_BYTES: usize = 64;
+/// A link whose other end takes nothing for so long is given up.
+const STUCK: Duration = Duration::from_secs(20);
 /// Handshakes under way at once.
 const STRANGERS_MAX: usize = 64;
 /// A handshake takes no longer.
@@ -94,12 +101,26 @@ impl Outlet {
     pub(super) async fn next(&mut self) -> Vec<u8> {
         match self.queue.recv().await {
             Some(bytes) => {
-                self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+                self.waiting.fetch_sub(cost(&bytes), Ordering::Relaxed);
                 bytes
             }
             None => std::future::pending().await,
         }
     }
+}
+
+/// What a message takes of the room for those that wait.
+const fn cost(message: &[u8]) -> usize {
+    MESSAGE_BYTES + message.len()
+}
+
+/// Takes room for a message, if there is some.
+fn room(waiting: &AtomicUsize, message: &[u8]) -> bool {
+    let room = waiting.load(Ordering::Relaxed) + cost(message) <= WAITING_MAX;
+    if room {
+        waiting.fetch_add(cost(message), Ordering::Relaxed);
+    }
+    room
 }
 
 /// Sessions that are under way, and what came for the one after them: members begin a session a little apart, and a
@@ -108,22 +129,23 @@ impl Outlet {
 struct Routes {
     open: BTreeMap<u64, Inlet>,
     early: Vec<(usize, Vec<u8>)>,
+    /// What those of each member take.
+    early_of: BTreeMap<usize, usize>,
 }
 
 impl Routes {
     /// False if there is no way, or no room on it.
     fn put(&mut self, place: usize, session: u64, message: Vec<u8>) -> bool {
         if let Some(inlet) = self.open.get(&session) {
-            let room = inlet.waiting.load(Ordering::Relaxed) + message.len() <= WAITING_MAX;
-            return room && {
-                inlet.waiting.fetch_add(message.len(), Ordering::Relaxed);
-                inlet.queue.send(message).is_ok()
-            };
+            return room(&inlet.waiting, &message) && inlet.queue.send(message).is_ok();
         }
-        let next = self.open.last_key_value().is_some_and(|(last, _)| session == last + 1);
-        let used = || self.early.iter().filter(|(by, _)| *by == place).map(|(_, message)| message.len()).sum::<usize>();
-        let kept = next && used() + message.len() <= EARLY_MAX;
+        if self.open.last_key_value().is_none_or(|(last, _)| session != last + 1) {
+            return false;
+        }
+        let used = self.early_of.entry(place).or_default();
+        let kept = *used + cost(&message) <= EARLY_MAX;
         if kept {
+            *used += cost(&message);
             self.early.push((place, message));
         }
         kept
@@ -135,6 +157,7 @@ impl Routes {
         let next = self.open.last_key_value().is_none_or(|(last, _)| session == last + 1);
         self.open.insert(session, Inlet { queue, waiting: Arc::clone(&waiting) });
         if next {
+            self.early_of.clear();
             for (place, message) in std::mem::take(&mut self.early) {
                 self.put(place, session, message);
             }
@@ -148,6 +171,8 @@ struct Wire {
     number: u64,
     queue: mpsc::UnboundedSender<Arc<[u8]>>,
     waiting: Arc<AtomicUsize>,
+    /// Tells its link, by being dropped, that another has taken its place.
+    _replaced: oneshot::Sender<()>,
 }
 
 /// All links of a member.
@@ -198,6 +223,11 @@ impl Links {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Counts a message that was none.
+    pub(super) fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Members to whom a link stands.
     pub(super) fn up(&self) -> usize {
         self.wires.iter().filter(|wire| lock(wire).is_some()).count()
@@ -215,13 +245,8 @@ impl Links {
 
     pub(super) fn send(&self, to: usize, frame: Arc<[u8]>) {
         let Some(wire) = self.wires.get(to).filter(|_| to != self.me) else { return };
-        let sent = lock(wire).as_ref().is_some_and(|wire| {
-            let room = wire.waiting.load(Ordering::Relaxed) + frame.len() <= WAITING_MAX;
-            room && {
-                wire.waiting.fetch_add(frame.len(), Ordering::Relaxed);
-                wire.queue.send(frame).is_ok()
-            }
-        });
+        let sent =
+            lock(wire).as_ref().is_some_and(|wire| room(&wire.waiting, &frame) && wire.queue.send(frame).is_ok());
         self.dropped.fetch_add(u64::from(!sent), Ordering::Relaxed);
     }
 
@@ -327,21 +352,23 @@ impl Links {
     async fn serve(&self, place: usize, stream: TcpStream) {
         let number = self.links.fetch_add(1, Ordering::Relaxed);
         let (queue, mut frames) = mpsc::unbounded_channel::<Arc<[u8]>>();
+        let (replaces, replaced) = oneshot::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        *lock(&self.wires[place]) = Some(Wire { number, queue, waiting: Arc::clone(&waiting) });
+        *lock(&self.wires[place]) = Some(Wire { number, queue, waiting: Arc::clone(&waiting), _replaced: replaces });
         let (reader, writer) = stream.into_split();
         let write = async move {
             let mut writer = BufWriter::with_capacity(64 << 10, writer);
-            while let Some(frame) = frames.recv().await {
-                writer.write_all(&frame).await?;
-                waiting.fetch_sub(frame.len(), Ordering::Relaxed);
-                while let Ok(frame) = frames.try_recv() {
-                    writer.write_all(&frame).await?;
-                    waiting.fetch_sub(frame.len(), Ordering::Relaxed);
+            while let Some(mut frame) = frames.recv().await {
+                loop {
+                    timeout(STUCK, writer.write_all(&frame)).await??;
+                    waiting.fetch_sub(cost(&frame), Ordering::Relaxed);
+                    match frames.try_recv() {
+                        Ok(next) => frame = next,
+                        Err(_) => break,
+                    }
                 }
-                writer.flush().await?;
+                timeout(STUCK, writer.flush()).await??;
             }
-            // A newer link has taken its place.
             io::Result::Ok(())
         };
         let read = async {
@@ -351,20 +378,21 @@ impl Links {
             }
             loop {
                 let length = reader.read_u32_le().await? as usize;
-                if length == 0 || length > FRAME_MAX {
-                    return io::Result::Err(io::ErrorKind::InvalidData.into());
+                let kind = reader.read_u8().await?;
+                let length = length.checked_sub(1).filter(|length| *length <= self.longest(kind));
+                let length = length.ok_or(io::ErrorKind::InvalidData)?;
+                let mut body = Vec::with_capacity(length.min(1 << 20));
+                (&mut reader).take(length as u64).read_to_end(&mut body).await?;
+                if body.len() < length {
+                    return io::Result::Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                let mut frame = Vec::with_capacity(length.min(1 << 20));
-                (&mut reader).take(length as u64).read_to_end(&mut frame).await?;
-                if frame.len() < length {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                self.take(place, frame).await?;
+                self.take(place, kind, body).await?;
             }
         };
         tokio::select! {
             _ = write => {}
             _ = read => {}
+            _ = replaced => {}
         }
         let mut wire = lock(&self.wires[place]);
         if wire.as_ref().is_some_and(|wire| wire.number == number) {
@@ -372,17 +400,26 @@ impl Links {
         }
     }
 
-    async fn take(&self, place: usize, mut frame: Vec<u8>) -> io::Result<()> {
-        match frame[0] {
-            UNITS if frame.len() > 9 => {
-                let session = u64::from_le_bytes(frame[1..9].try_into().expect("eight bytes"));
-                frame.drain(..9);
-                let sent = lock(&self.routes).put(place, session, frame);
+    /// Bytes of a frame's body at most. What the driver hears waits by number, so it is short: a piece, and a proof.
+    fn longest(&self, kind: u8) -> usize {
+        match kind {
+            UNITS => FRAME_MAX,
+            TALK => PIECE_BYTES + (1 << 10) + self.wires.len() * (SIGNATURE_MAX + 16),
+            _ => 0,
+        }
+    }
+
+    async fn take(&self, place: usize, kind: u8, mut body: Vec<u8>) -> io::Result<()> {
+        match (kind, body.first_chunk()) {
+            (UNITS, Some(session)) => {
+                let session = u64::from_le_bytes(*session);
+                body.drain(..8);
+                let sent = sound(&body, place, self.wires.len()) && lock(&self.routes).put(place, session, body);
                 self.dropped.fetch_add(u64::from(!sent), Ordering::Relaxed);
                 Ok(())
             }
-            TALK => {
-                let talk = postcard::from_bytes(&frame[1..]).map_err(|_| io::ErrorKind::InvalidData)?;
+            (TALK, _) => {
+                let talk = postcard::from_bytes(&body).map_err(|_| io::ErrorKind::InvalidData)?;
                 self.news.send(News::Said(place, talk)).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
             }
             _ => Err(io::ErrorKind::InvalidData.into()),
@@ -415,8 +452,10 @@ async fn read_short<T: DeserializeOwned>(stream: &mut TcpStream) -> io::Result<T
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use futures_util::FutureExt as _;
+
+    use super::super::unit::tests::keys;
+    use super::*;
 
     fn read(outlet: &mut Outlet) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| outlet.next().now_or_never()).collect()
@@ -430,24 +469,109 @@ mod tests {
         let mut now = routes.begin(0);
         assert!(routes.put(1, 0, vec![1]) && routes.put(1, 1, vec![2]) && routes.put(2, 1, vec![3]));
         assert!(!routes.put(1, 2, vec![4]), "two ahead");
-        assert!(routes.put(1, 1, vec![5; EARLY_MAX - 1]) && !routes.put(1, 1, vec![6]) && routes.put(2, 1, vec![7]));
+        let most = EARLY_MAX - cost(&[2]) - MESSAGE_BYTES;
+        assert!(routes.put(1, 1, vec![5; most]) && !routes.put(1, 1, vec![6]) && routes.put(2, 1, vec![7]));
         let mut next = routes.begin(1);
         assert_eq!(read(&mut now), [[1]]);
-        assert_eq!(read(&mut next), [vec![2], vec![3], vec![5; EARLY_MAX - 1], vec![7]]);
+        assert_eq!(read(&mut next), [vec![2], vec![3], vec![5; most], vec![7]]);
         routes.open.remove(&0);
-        assert!(!routes.put(1, 0, vec![8]) && routes.put(1, 2, vec![9]));
+        assert!(!routes.put(1, 0, vec![8]) && routes.put(1, 2, vec![9; most]), "its share is free again");
         // Begun again: its messages go to the new reader, those of the next still wait.
         let mut again = routes.begin(1);
         assert!(read(&mut again).is_empty());
-        assert_eq!(read(&mut routes.begin(2)), [[9]]);
+        assert_eq!(read(&mut routes.begin(2)), [vec![9; most]]);
     }
 
     #[test]
     fn a_reader_that_does_not_read_is_not_sent_more_than_fits() {
         let mut routes = Routes::default();
         let mut outlet = routes.begin(0);
-        assert!(routes.put(1, 0, vec![0; WAITING_MAX]) && !routes.put(1, 0, vec![1]));
+        assert!(routes.put(1, 0, vec![0; WAITING_MAX - MESSAGE_BYTES]) && !routes.put(1, 0, vec![]));
         assert_eq!(read(&mut outlet).len(), 1);
         assert!(routes.put(1, 0, vec![1]));
+    }
+
+    /// Small messages cost more than their bytes, wherever they wait.
+    #[test]
+    fn there_are_no_more_messages_than_fit() {
+        let mut routes = Routes::default();
+        let mut outlet = routes.begin(0);
+        let sent = |session: u64, routes: &mut Routes| (0..).take_while(|_| routes.put(1, session, Vec::new())).count();
+        assert_eq!(sent(1, &mut routes), EARLY_MAX / MESSAGE_BYTES);
+        assert_eq!(sent(0, &mut routes), WAITING_MAX / MESSAGE_BYTES);
+        assert_eq!(read(&mut outlet).len(), WAITING_MAX / MESSAGE_BYTES);
+
+        let (links, _news) = links();
+        let (queue, _frames) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        *lock(&links.wires[1]) = Some(Wire { number: 0, queue, waiting, _replaced: oneshot::channel().0 });
+        let frame: Arc<[u8]> = Arc::new([]);
+        (0..WAITING_MAX / MESSAGE_BYTES).for_each(|_| links.send(1, Arc::clone(&frame)));
+        assert_eq!(links.dropped(), 0);
+        links.send(1, frame);
+        assert_eq!(links.dropped(), 1);
+    }
+
+    fn links() -> (Arc<Links>, mpsc::Receiver<News>) {
+        let (news, heard) = mpsc::channel(9);
+        (Arc::new(Links::new(keys(0, 1), news)), heard)
+    }
+
+    async fn streams() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (listener.accept().await.unwrap().0, far)
+    }
+
+    fn in_a_runtime(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Before a link that is stuck ends by itself.
+        runtime.block_on(async { timeout(STUCK / 2, test).await.expect("it comes to its end") });
+    }
+
+    /// Its other end takes nothing, so it hangs in a write; a newer one ends it all the same.
+    #[test]
+    fn a_link_that_is_replaced_ends() {
+        in_a_runtime(async {
+            let (links, mut news) = links();
+            let serve = |stream: TcpStream| {
+                let links = Arc::clone(&links);
+                tokio::spawn(async move { links.serve(1, stream).await })
+            };
+            let ((near, far), (newer, _newest)) = (streams().await, streams().await);
+            let old = serve(near);
+            assert!(matches!(news.recv().await, Some(News::Up(1))));
+            links.send(1, vec![0; WAITING_MAX - MESSAGE_BYTES].into());
+            far.readable().await.unwrap();
+            serve(newer);
+            old.await.unwrap();
+        });
+    }
+
+    /// What waits for the driver is bounded by number, so no message to it is long; one of the broadcast may be.
+    #[test]
+    fn a_long_talk_ends_its_link() {
+        in_a_runtime(async {
+            let (links, mut news) = links();
+            let long = |kind: u8| finished([&[0; 4][..], &[kind], &[0; 2 * PIECE_BYTES]].concat());
+            let piece = Talk::Piece { session: 0, from: 0, total: 0, certified: None, bytes: vec![0; PIECE_BYTES] };
+            for (frame, ends) in [(long(UNITS), false), (talk_frame(&piece), false), (long(TALK), true)] {
+                let (near, mut far) = streams().await;
+                let serve = tokio::spawn({
+                    let links = Arc::clone(&links);
+                    async move { links.serve(1, near).await }
+                });
+                assert!(matches!(news.recv().await, Some(News::Up(1))));
+                // These fail where the link has ended.
+                let _ = far.write_all(&frame).await;
+                let _ = far.write_all(&talk_frame(&Talk::Ask { session: 0, from: 0 })).await;
+                if ends {
+                    serve.await.unwrap();
+                    assert!(news.try_recv().is_err(), "nothing was heard");
+                } else {
+                    while !matches!(news.recv().await, Some(News::Said(1, Talk::Ask { .. }))) {}
+                }
+            }
+        });
     }
 }

@@ -19,9 +19,9 @@
 //! Files survive the death of the process. A machine that loses power may lose what was written last; then the broadcast
 //! asks the other members for one's newest unit, which helps against contradictions but does not exclude them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -32,8 +32,10 @@ use starling_swarm::byzantine::{Certified, Checkpoint, Sessions};
 
 use super::unit::PARCEL_BYTES_MAX;
 
-/// A record's length and the first half of its hash.
-const HEAD_BYTES: usize = 4 + 16;
+/// A record's hash, as far as it is kept.
+type Hash = [u8; 16];
+/// A record's length and hash.
+const HEAD_BYTES: usize = 4 + size_of::<Hash>();
 /// No record is longer; a unit is a parcel and some hundred bytes.
 const RECORD_MAX: usize = PARCEL_BYTES_MAX + (1 << 20);
 
@@ -56,16 +58,20 @@ pub(super) struct Shelf {
     folder: PathBuf,
 }
 
-fn record(bytes: &[u8]) -> Vec<u8> {
+fn hash(bytes: &[u8]) -> Hash {
+    *blake3::hash(bytes).as_bytes().first_chunk().expect("half of it")
+}
+
+fn record(bytes: &[u8], hash: Hash) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEAD_BYTES + bytes.len());
     record.extend(u32::try_from(bytes.len()).expect("records are short").to_le_bytes());
-    record.extend(&blake3::hash(bytes).as_bytes()[..16]);
+    record.extend(hash);
     record.extend(bytes);
     record
 }
 
 /// Reads whole records; the length of what is whole.
-fn read_records(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+fn read_records(path: &Path, mut take: impl FnMut(&[u8], Hash)) -> io::Result<u64> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -78,16 +84,15 @@ fn read_records(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
         if !filled(&mut reader, &mut head)? {
             return Ok(whole);
         }
-        let (length, hash) = head.split_at(4);
+        let (length, expected) = head.split_at(4);
         let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
         if length > RECORD_MAX {
             return Ok(whole);
         }
         bytes.resize(length, 0);
-        if !filled(&mut reader, &mut bytes)? || blake3::hash(&bytes).as_bytes()[..16] != *hash {
-            return Ok(whole);
-        }
-        take(&bytes);
+        let found = filled(&mut reader, &mut bytes)?.then(|| hash(&bytes));
+        let Some(found) = found.filter(|found| found == expected) else { return Ok(whole) };
+        take(&bytes, found);
         whole += (HEAD_BYTES + length) as u64;
     }
 }
@@ -140,11 +145,15 @@ impl Shelf {
         Ok(sessions)
     }
 
-    /// The broadcast's backup of a session: what is in it, and where more goes.
+    /// The broadcast's backup of a session: what is in it, each unit once, and where more goes.
     pub(super) fn backup(&self, session: u64) -> io::Result<(Vec<u8>, UnitWriter)> {
-        let (path, mut units) = (self.path(session, "units"), Vec::new());
-        let whole = read_records(&path, |unit| units.extend(unit))?;
-        Ok((units, UnitWriter { file: append_records(&path, whole)?, unit: Vec::new() }))
+        let (path, mut units, mut there) = (self.path(session, "units"), Vec::new(), BTreeSet::new());
+        let whole = read_records(&path, |unit, hash| {
+            if there.insert(hash) {
+                units.extend(unit);
+            }
+        })?;
+        Ok((units, UnitWriter { file: append_records(&path, whole)?, unit: Vec::new(), there }))
     }
 
     /// Forgets a certified session's backup.
@@ -198,20 +207,21 @@ impl Shelf {
         Log::new(self.path(session, "log"))
     }
 
-    /// A piece of a log, and its length.
+    /// A piece of a log, and its length. After its end there is nothing, however far: others choose where to read.
     pub(super) fn piece(&self, session: u64, from: u64, at_most: usize) -> io::Result<(Vec<u8>, u64)> {
         let mut file = File::open(self.path(session, "log"))?;
         let length = file.metadata()?.len();
+        let Some(rest) = length.checked_sub(from) else { return Ok((Vec::new(), length)) };
         file.seek(SeekFrom::Start(from))?;
-        let mut bytes =
-            Vec::with_capacity(at_most.min(usize::try_from(length.saturating_sub(from)).unwrap_or(at_most)));
+        let mut bytes = Vec::with_capacity(at_most.min(usize::try_from(rest).unwrap_or(at_most)));
         file.take(at_most as u64).read_to_end(&mut bytes)?;
         Ok((bytes, length))
     }
 
-    /// Reads a log from a place on.
-    pub(super) fn read_log(&self, session: u64) -> io::Result<LogReader> {
-        Ok(LogReader { reader: BufReader::with_capacity(1 << 18, File::open(self.path(session, "log"))?) })
+    /// Reads a log of a session that came after one with this digest.
+    pub(super) fn read_log(&self, session: u64, before: [u8; 32]) -> io::Result<LogReader> {
+        let file = File::open(self.path(session, "log"))?;
+        Ok(LogReader { reader: BufReader::with_capacity(1 << 18, file), digest: digest_after(before) })
     }
 
     /// Where a log of another member is put together.
@@ -223,21 +233,24 @@ impl Shelf {
 
     /// Own batches that may not have been ordered, in order, and where more go.
     pub(super) fn outbox(&self, clerk: Clerk) -> io::Result<(Numbered, Outbox)> {
-        let mut batches = BTreeMap::new();
-        let mut files = Vec::new();
-        for name in ["outbox.0", "outbox.1"] {
-            let path = self.folder.join(name);
-            let whole = read_records(&path, |bytes| {
+        let paths = ["outbox.0", "outbox.1"].map(|name| self.folder.join(name));
+        let (mut batches, mut whole) = (BTreeMap::new(), [0; 2]);
+        for (path, whole) in paths.iter().zip(&mut whole) {
+            *whole = read_records(path, |bytes, _| {
                 if let Some((number, batch)) = bytes.split_first_chunk() {
                     batches.insert(u64::from_le_bytes(*number), batch.to_vec());
                 }
             })?;
-            files.push((whole, append_records(&path, whole)?));
         }
-        // Both may hold something, if it died in between; then both stay until the next change.
-        files.sort_by_key(|(whole, _)| *whole);
-        let [(whole, spare), (_, file)] = files.try_into().expect("two files");
-        let spare = Arc::new(Mutex::new((whole == 0).then_some(spare)));
+        if !whole.contains(&0) {
+            // It died before one was emptied. Without an empty one it could never be shortened again.
+            let all: Vec<u8> = batches.iter().flat_map(|(number, batch)| Outbox::entry(*number, batch)).collect();
+            replace(&paths[0], &all)?;
+            whole = [all.len() as u64, 0];
+        }
+        let [zero, one] = [append_records(&paths[0], whole[0])?, append_records(&paths[1], whole[1])?];
+        let (file, spare) = if whole[0] == 0 { (one, zero) } else { (zero, one) };
+        let spare = Arc::new(Mutex::new(Some(spare)));
         Ok((batches.into_iter().collect(), Outbox { file, spare, clerk }))
     }
 }
@@ -247,6 +260,8 @@ impl Shelf {
 pub(super) struct UnitWriter {
     file: File,
     unit: Vec<u8>,
+    /// Units that were read from the file: the broadcast gives it each of them to write again.
+    there: BTreeSet<Hash>,
 }
 
 impl futures_util::io::AsyncWrite for UnitWriter {
@@ -257,7 +272,9 @@ impl futures_util::io::AsyncWrite for UnitWriter {
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let unit = std::mem::take(&mut self.unit);
-        Poll::Ready(if unit.is_empty() { Ok(()) } else { self.file.write_all(&record(&unit)) })
+        let hash = hash(&unit);
+        let done = unit.is_empty() || self.there.remove(&hash);
+        Poll::Ready(if done { Ok(()) } else { self.file.write_all(&record(&unit, hash)) })
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -312,6 +329,14 @@ impl Clerk {
     }
 }
 
+/// Of a log without entries, after a session with this digest.
+fn digest_after(before: [u8; 32]) -> blake3::Hasher {
+    let mut digest = blake3::Hasher::new();
+    digest.update(b"starling byzantine log 1");
+    digest.update(&before);
+    digest
+}
+
 /// What a session orders, as bytes, and their digest.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -330,8 +355,7 @@ impl Log {
     /// Begins, after a session with this digest.
     pub(super) fn follow(&mut self, before: [u8; 32]) {
         assert_eq!(self.length, 0, "a log begins once");
-        self.digest.update(b"starling byzantine log 1");
-        self.digest.update(&before);
+        self.digest = digest_after(before);
     }
 
     /// Adds a unit's parcel.
@@ -388,8 +412,8 @@ impl Log {
         self.path.clone_from(&old.path);
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(from))?;
-        *old = self;
-        Ok(Some(LogReader { reader: BufReader::with_capacity(1 << 18, file) }))
+        let digest = std::mem::replace(old, self).digest;
+        Ok(Some(LogReader { reader: BufReader::with_capacity(1 << 18, file), digest }))
     }
 }
 
@@ -397,22 +421,33 @@ impl Log {
 #[derive(Debug)]
 pub(super) struct LogReader {
     reader: BufReader<File>,
+    digest: blake3::Hasher,
 }
 
 impl LogReader {
+    /// The next; none at the end. What does not fit, or is cut off, is an error: a log is whole, or its disk is not.
     pub(super) fn next(&mut self) -> io::Result<Option<(u32, Vec<u8>)>> {
-        let mut head = [0; 8];
-        if !filled(&mut self.reader, &mut head)? {
+        if self.reader.fill_buf()?.is_empty() {
             return Ok(None);
         }
+        let mut head = [0; 8];
+        self.reader.read_exact(&mut head)?;
         let (creator, length) = head.split_at(4);
         let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
         let length = number(length) as usize;
-        let mut parcel = vec![0; length.min(PARCEL_BYTES_MAX)];
-        if length > PARCEL_BYTES_MAX || !filled(&mut self.reader, &mut parcel)? {
-            return Ok(None);
+        if length > PARCEL_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a log with a parcel of {length} bytes")));
         }
+        let mut parcel = vec![0; length];
+        self.reader.read_exact(&mut parcel)?;
+        self.digest.update(&head);
+        self.digest.update(&parcel);
         Ok(Some((number(creator), parcel)))
+    }
+
+    /// Of all that was read, and of what came before it.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        *self.digest.finalize().as_bytes()
     }
 }
 
@@ -430,14 +465,14 @@ impl Outbox {
         let mut bytes = Vec::with_capacity(8 + batch.len());
         bytes.extend(number.to_le_bytes());
         bytes.extend(batch);
-        record(&bytes)
+        record(&bytes, hash(&bytes))
     }
 
     pub(super) fn append(&mut self, number: u64, batch: &[u8]) -> io::Result<()> {
         self.file.write_all(&Self::entry(number, batch))
     }
 
-    /// Keeps these only, unless the other file is not empty yet: then all stays as it is until the next time.
+    /// Keeps these only, unless the clerk has not emptied the other file yet: then all stays as it is until the next time.
     pub(super) fn keep<'a>(&mut self, batches: impl Iterator<Item = (u64, &'a [u8])>) -> io::Result<()> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut file) = spare else { return Ok(()) };
@@ -509,6 +544,27 @@ mod tests {
         assert_eq!(shelf.backup(3).unwrap().0, b"");
     }
 
+    /// The broadcast writes what it has read from its backup once more, whenever it begins.
+    #[test]
+    fn a_backup_does_not_grow_by_being_read() {
+        let (_folder, shelf) = shelf();
+        let units: [&[u8]; 3] = [b"first", b"second unit", b"third"];
+        write_units(&mut shelf.backup(3).unwrap().1, &units[..2]);
+        let path = shelf.path(3, "units");
+        let once = fs::read(&path).unwrap();
+        for _ in 0..3 {
+            let (read, mut writer) = shelf.backup(3).unwrap();
+            assert_eq!(read, units[..2].concat());
+            write_units(&mut writer, &units[..2]);
+            assert_eq!(fs::read(&path).unwrap(), once);
+        }
+        write_units(&mut shelf.backup(3).unwrap().1, &units);
+        assert_eq!(shelf.backup(3).unwrap().0, units.concat(), "what is new is written");
+        // Of one that has grown each unit is read once.
+        fs::write(&path, [&once[..], &once[..]].concat()).unwrap();
+        assert_eq!(shelf.backup(3).unwrap().0, units[..2].concat());
+    }
+
     #[test]
     fn the_outbox_keeps_what_it_is_told_to() {
         let (_folder, shelf) = shelf();
@@ -533,9 +589,17 @@ mod tests {
         outbox.keep(std::iter::empty()).unwrap();
         drop(go);
         let both = [&after[..], &[(6, b"newer".to_vec())]].concat();
-        assert_eq!(shelf.outbox(Clerk::new("next").unwrap()).unwrap().0, both);
         clerk.finish();
         assert!(clerk.failed().is_err() && clerk.failed().is_ok(), "told once");
+
+        // And it can be shortened again.
+        let next = Clerk::new("next").unwrap();
+        let (kept, mut outbox) = shelf.outbox(next.clone()).unwrap();
+        assert_eq!(kept, both);
+        outbox.append(7, b"newest").unwrap();
+        outbox.keep([(7, &b"newest"[..])].into_iter()).unwrap();
+        next.finish();
+        assert_eq!(shelf.outbox(next).unwrap().0, [(7, b"newest".to_vec())]);
     }
 
     #[test]
@@ -557,10 +621,17 @@ mod tests {
         assert_eq!(rest.next().unwrap(), Some((4, vec![4; 30_000])));
         assert_eq!(rest.next().unwrap(), None);
         assert_eq!((own.digest(), own.len()), (digest, 5 * 30_008));
-        let mut again = shelf.read_log(1).unwrap();
+        assert_eq!(rest.digest(), digest);
+        let mut again = shelf.read_log(1, [7; 32]).unwrap();
         assert_eq!(again.next().unwrap(), Some((0, vec![0; 30_000])));
+        assert_ne!(again.digest(), digest);
+        while again.next().unwrap().is_some() {}
+        assert_eq!(again.digest(), digest);
         assert_eq!(shelf.piece(1, 150_039, 9).unwrap(), (vec![4], 150_040));
         assert_eq!(shelf.piece(1, 8, 2).unwrap(), (vec![0, 0], 150_040));
+        for after in [150_040, 150_041, u64::MAX] {
+            assert_eq!(shelf.piece(1, after, 9).unwrap(), (vec![], 150_040));
+        }
 
         let mut other = shelf.fetched(1, [7; 32]).unwrap();
         other.append(9, &[9; 200_000]).unwrap();
@@ -569,6 +640,28 @@ mod tests {
         short.append(0, &[0; 30_000]).unwrap();
         assert!(short.take_the_place_of(&mut own).unwrap().is_none(), "less than was seen");
         assert_ne!(shelf.fetched(1, [8; 32]).unwrap().digest(), shelf.fetched(1, [7; 32]).unwrap().digest());
+    }
+
+    /// Wherever a log is cut off, there is an error and not just fewer batches.
+    #[test]
+    fn half_an_entry_is_no_end() {
+        let (_folder, shelf) = shelf();
+        let mut log = shelf.new_log(1).unwrap();
+        (0..2).for_each(|entry| log.append(entry, &[7; 5]).unwrap());
+        let path = shelf.path(1, "log");
+        let full = fs::read(&path).unwrap();
+        let mut long = full.clone();
+        long[4..8].copy_from_slice(&(PARCEL_BYTES_MAX as u32 + 1).to_le_bytes());
+        let entries = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let mut log = shelf.read_log(1, [0; 32]).unwrap();
+            let next = || log.next().transpose();
+            std::iter::from_fn(next).collect::<io::Result<Vec<_>>>().map(|entries| entries.len())
+        };
+        for cut in 0..=full.len() {
+            assert_eq!(entries(&full[..cut]).ok(), (cut % 13 == 0).then_some(cut / 13), "cut at {cut}");
+        }
+        assert_eq!(entries(&long).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -234,6 +234,32 @@ fn who_was_away_for_too_long_is_told_so() {
     assert!(matches!(told.other[0], Event::Stranded { session: 0, oldest: 2.. }), "{:?}", told.other);
 }
 
+/// A link to member 0, made by hand: says it is of `agent`, and signs with the key of `signer`.
+fn dial(address: SocketAddr, broadcast: [u8; 32], agent: u32, signer: u32) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mine = [5; 32];
+    stream.write_all(&[&broadcast[..], &agent.to_le_bytes(), &mine].concat())?;
+    let mut answer = [0; 4 + 32 + 2];
+    stream.read_exact(&mut answer)?;
+    let mut signature = vec![0; usize::from(u16::from_le_bytes(answer[36..].try_into().unwrap()))];
+    stream.read_exact(&mut signature)?;
+    let theirs: [u8; 32] = answer[4..36].try_into().unwrap();
+    let statement = |role: &str| {
+        let mut statement = Transcript::new("byzantine link");
+        statement.bytes(&broadcast);
+        statement.bytes(role.as_bytes());
+        [agent, 0].into_iter().for_each(|agent| statement.u32(agent));
+        [mine, theirs].into_iter().for_each(|nonce| statement.bytes(&nonce));
+        statement
+    };
+    let signature = postcard::from_bytes(&signature).unwrap();
+    keys().verify(AgentId(0), &statement("acceptor"), &signature).expect("it proves itself first");
+    let own = postcard::to_allocvec(&identity(signer).sign(&statement("dialler"))).unwrap();
+    stream.write_all(&[&(own.len() as u16).to_le_bytes()[..], &own].concat())?;
+    Ok(stream)
+}
+
 /// Who cannot sign is let go before a frame is read, and who is no member before a signature is made.
 #[test]
 fn links_are_for_members() {
@@ -242,38 +268,78 @@ fn links_are_for_members() {
     let config = config(&folder.path().join("0"), &places.peers);
     let name = members(&config, identity(0), keys()).unwrap().broadcast;
     let node = places.open(0, folder.path());
-    let dial = |broadcast: [u8; 32], agent: u32, signer: u32| -> std::io::Result<usize> {
-        let mut stream = std::net::TcpStream::connect(places.peers[&AgentId(0)])?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mine = [5; 32];
-        stream.write_all(&[&broadcast[..], &agent.to_le_bytes(), &mine].concat())?;
-        let mut answer = [0; 4 + 32 + 2];
-        stream.read_exact(&mut answer)?;
-        let mut signature = vec![0; usize::from(u16::from_le_bytes(answer[36..].try_into().unwrap()))];
-        stream.read_exact(&mut signature)?;
-        let theirs: [u8; 32] = answer[4..36].try_into().unwrap();
-        let statement = |role: &str| {
-            let mut statement = Transcript::new("byzantine link");
-            statement.bytes(&broadcast);
-            statement.bytes(role.as_bytes());
-            [agent, 0].into_iter().for_each(|agent| statement.u32(agent));
-            [mine, theirs].into_iter().for_each(|nonce| statement.bytes(&nonce));
-            statement
-        };
-        let signature = postcard::from_bytes(&signature).unwrap();
-        keys().verify(AgentId(0), &statement("acceptor"), &signature).expect("it proves itself first");
-        let own = postcard::to_allocvec(&identity(signer).sign(&statement("dialler"))).unwrap();
-        stream.write_all(&[&(own.len() as u16).to_le_bytes()[..], &own].concat())?;
-        // What a node has to say to its peers.
-        stream.read(&mut [0; 16])
+    // What a node has to say to its peers.
+    let hear = |broadcast: [u8; 32], agent: u32, signer: u32| {
+        dial(places.peers[&AgentId(0)], broadcast, agent, signer)?.read(&mut [0; 16])
     };
-    assert!(dial(name, 3, 3).is_ok_and(|bytes| bytes > 0), "a member");
+    assert!(hear(name, 3, 3).is_ok_and(|bytes| bytes > 0), "a member");
     for (broadcast, agent, signer) in [(name, 3, 2), ([0; 32], 3, 3), (name, 9, 9), (name, 0, 0)] {
-        let heard = dial(broadcast, agent, signer);
+        let heard = hear(broadcast, agent, signer);
         assert!(!heard.as_ref().is_ok_and(|bytes| *bytes > 0), "{agent} signed by {signer}: {heard:?}");
         assert!(!matches!(&heard, Err(why) if why.kind() == io::ErrorKind::WouldBlock), "let go, not left alone");
     }
     drop(node);
+}
+
+/// Member 3 asks, again and again, for units of a member that does not exist, and in the name of one.
+#[test]
+fn questions_that_make_no_sense_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::new(MEMBERS - 1);
+    let nodes: Vec<Node> = (0..MEMBERS - 1).map(|agent| places.open(agent, folder.path())).collect();
+    let config = config(&folder.path().join("0"), &places.peers);
+    let name = members(&config, identity(0), keys()).unwrap().broadcast;
+    let mut liar = dial(places.peers[&AgentId(0)], name, 3, 3).unwrap();
+    let (session, me, nobody) = (0_u64.to_le_bytes(), 3_u64.to_le_bytes(), u64::MAX.to_le_bytes());
+    let newest = [&[0, 4][..], &nobody, &[7; 8]].concat();
+    let by_place = [&[0, 1][..], &me, &[0; 2], &nobody].concat();
+    for letter in [newest, by_place] {
+        let length = (1 + session.len() + letter.len()) as u32;
+        let frame = [&length.to_le_bytes()[..], &[1], &session, &letter].concat();
+        (0..100).for_each(|_| liar.write_all(&frame).unwrap());
+    }
+    let begun = Instant::now();
+    while nodes[0].counters().dropped < 200 {
+        assert!(begun.elapsed() < PATIENCE && nodes[0].counters().restarts == 0, "{:?}", nodes[0].counters());
+        std::thread::yield_now();
+    }
+    for (agent, node) in nodes.iter().enumerate() {
+        assert_eq!(node.hand_in(&items(agent as u32, 0, 3)), Ok(0));
+    }
+    for node in &nodes {
+        let mut told = Told::default();
+        told.until(node, "the order goes on", |told| told.batches.len() as u32 == MEMBERS - 1);
+        assert!(told.other.is_empty() && node.counters().restarts == 0, "{:?} {:?}", told.other, node.counters());
+    }
+}
+
+/// Of four members one is silent. The broadcast waits for it for five seconds when a session begins, but not when the one
+/// before ends.
+#[test]
+fn a_silent_member_does_not_hold_up_the_change_of_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::new(MEMBERS - 1);
+    let open = |agent: u32| {
+        let config = config(&folder.path().join(agent.to_string()), &places.peers);
+        // Three make a unit each in a round, and a round takes this long at least: more than five seconds.
+        let (pace, session_units) = (Duration::from_millis(5), 3_200);
+        places.open_with(agent, Config { pace, session_units, ..config }).unwrap()
+    };
+    let nodes: Vec<Node> = (0..MEMBERS - 1).map(open).collect();
+    let (mut told, mut slowest) = (Told::default(), Duration::ZERO);
+    for number in 0.. {
+        let handed_in = Instant::now();
+        assert_eq!(nodes[0].hand_in(&items(0, number, 2)), Ok(number));
+        told.until(&nodes[0], "one's own batch", |told| told.batches.len() as u64 > number);
+        nodes[1..].iter().for_each(|node| while node.next(Duration::ZERO).is_some() {});
+        if number > 0 {
+            slowest = slowest.max(handed_in.elapsed());
+        }
+        if told.ends.len() == 3 {
+            break;
+        }
+    }
+    assert!(slowest < Duration::from_millis(2_500), "{slowest:?}");
 }
 
 /// The part of the process that is killed: member 3, which says on its standard output what it is told.
@@ -488,6 +554,6 @@ fn a_node_says_what_is_wrong_with_its_configuration() {
     assert!(Config { session_units: 193_605, ..good.clone() }.session_units == 193_605);
     let long = Config { session_units: 193_606, ..good.clone() };
     assert_eq!(open(0, long), "sessions of 193606 units do not fit 4 members: 384 to 193605 do");
-    let early = Config { from: 1, ..good };
-    assert!(open(0, early).starts_with("session 1 is not kept, 0 to 0 are"));
+    let early = Config { from: 2, ..good };
+    assert!(open(0, early).starts_with("session 2 is not kept, 0 to 0 are"));
 }

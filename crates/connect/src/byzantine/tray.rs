@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use starling_swarm::byzantine::{Item, Key};
 use tokio::sync::Notify;
 
 use super::Event;
@@ -24,8 +25,10 @@ pub(super) struct Tray {
 }
 
 fn weight(event: &Event) -> usize {
+    let keys = |item: &Item| size_of::<Key>() * (item.reads.len() + item.writes.len());
+    let item = |item: &Item| 96 + keys(item) + item.payload.len();
     match event {
-        Event::Batch { batch, .. } => 64 + batch.items.iter().map(|item| 96 + item.payload.len()).sum::<usize>(),
+        Event::Batch { batch, .. } => 64 + batch.items.iter().map(item).sum::<usize>(),
         _ => 64,
     }
 }
@@ -54,6 +57,10 @@ impl Tray {
         Some(event)
     }
 
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) <= UNREAD_MAX
+    }
+
     /// Waits until there is room.
     pub(super) async fn room(&self) {
         loop {
@@ -61,7 +68,7 @@ impl Tray {
             tokio::pin!(left);
             // Registered before it looks, so that what is read in between is not missed.
             left.as_mut().enable();
-            if self.bytes.load(Ordering::Relaxed) <= UNREAD_MAX {
+            if self.has_room() {
                 return;
             }
             left.await;
@@ -73,7 +80,7 @@ impl Tray {
 mod tests {
     use super::*;
     use futures_util::FutureExt as _;
-    use starling_swarm::byzantine::{Batch, Item};
+    use starling_swarm::byzantine::Batch;
     use starling_swarm::id::AgentId;
 
     #[test]
@@ -86,9 +93,22 @@ mod tests {
         assert!(tray.room().now_or_never().is_some());
         tray.put(Event::Batch { session: 0, batch });
         let mut room = Box::pin(tray.room());
-        assert!(room.as_mut().now_or_never().is_none());
+        assert!(room.as_mut().now_or_never().is_none() && !tray.has_room());
         assert!(tray.next(Duration::ZERO).is_some());
         assert!(room.now_or_never().is_some());
         assert!(tray.next(Duration::ZERO).is_some() && tray.next(Duration::ZERO).is_none());
+    }
+
+    /// Two bytes of a batch may be a key, which takes sixteen.
+    #[test]
+    fn keys_take_room_too() {
+        let tray = Tray::default();
+        let keys = vec![Key::Instrument(0); UNREAD_MAX / size_of::<Key>() / 4];
+        let item = Item { reads: keys.clone(), writes: keys, payload: Vec::new() };
+        let event = Event::Batch { session: 0, batch: Batch { origin: AgentId(1), number: 0, items: vec![item] } };
+        tray.put(event.clone());
+        assert!(tray.has_room());
+        tray.put(event);
+        assert!(!tray.has_room());
     }
 }

@@ -171,11 +171,12 @@ impl MultiKeychain for Keys {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn keys(me: u32, broadcast: u8) -> Keys {
+    /// Of one of four members.
+    pub(in super::super) fn keys(me: u32, broadcast: u8) -> Keys {
         let identity = |agent: u32| Identity::new(AgentId(agent), &[agent as u8 + 1; 32]);
         let mut book = KeyBook::new();
         (0..4).for_each(|agent| book.insert(AgentId(agent), &identity(agent).public()).unwrap());

@@ -23,6 +23,7 @@ mod word;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -201,7 +202,7 @@ impl Processes {
     /// # Errors
     /// The folder cannot be used, or the system gives no thread.
     pub fn open(settings: Settings, ledger: Ledger) -> Result<Self, ProviderError> {
-        let io = |what| move |source: std::io::Error| ProviderError::Io { what, source };
+        let io = |what| move |source: io::Error| ProviderError::Io { what, source };
         let (run, lock) = claim(&settings.folder)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let wake = wake.map_err(|error| io("make an event descriptor")(error.into()))?;
@@ -380,8 +381,12 @@ fn claim(folder: &Path) -> Result<(PathBuf, File), ProviderError> {
     let folder = folder.canonicalize().map_err(failed("find the folder", folder))?;
     for entry in fs::read_dir(&folder).map_err(failed("list", &folder))?.flatten() {
         let is_run = entry.file_name().to_string_lossy().starts_with("run-");
-        // Who can lock it alone is alone with it.
-        if is_run && File::open(lock_of(&entry.path())).is_ok_and(|lock| lock.try_lock().is_ok()) {
+        // Who can lock it alone is alone with it; one without a lock is what is left where somebody died removing it.
+        let is_left = match File::open(lock_of(&entry.path())) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_run && is_left {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -25,7 +25,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("agent") => return agent::run(),
+        Some("rude agent") => return agent::rude(&arguments[1]),
         Some("keeper") => return provider::keep(&arguments[1]),
+        Some("unfiltered") => return provider::open_unfiltered(&arguments[1], arguments[2].parse().unwrap()),
         #[cfg(feature = "mesh")]
         Some("member") => return partition::member(&arguments[1]),
         _ => {}

@@ -1,13 +1,19 @@
 //! Starting, confining, replacing and ending processes.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, waitpid};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use starling_connect::provider::local::{Network, Processes, Settings};
 use starling_connect::provider::{Event, Exit, How, Layers, Phase, Provider, ProviderError, Spec};
 use starling_core::UnixNanos;
@@ -16,14 +22,18 @@ use starling_swarm::id::AgentId;
 
 use crate::Test;
 
-pub(crate) const TESTS: [Test; 14] = [
+pub(crate) const TESTS: [Test; 18] = [
     ("an_agent_is_confined_in_every_layer", an_agent_is_confined_in_every_layer),
+    ("a_filter_that_is_not_ours_is_not_claimed", a_filter_that_is_not_ours_is_not_claimed),
+    ("who_never_pauses_is_ended_and_others_are_heard", who_never_pauses_is_ended_and_others_are_heard),
+    ("nobody_talks_himself_out_of_his_end", nobody_talks_himself_out_of_his_end),
     ("words_go_there_and_back", words_go_there_and_back),
     ("a_warm_start_is_quick_and_the_pool_fills_again", a_warm_start_is_quick_and_the_pool_fills_again),
     ("a_killed_agent_is_replaced_and_its_folder_passed_on", a_killed_agent_is_replaced_and_its_folder_passed_on),
     ("who_stands_by_takes_over", who_stands_by_takes_over),
     ("a_restart_is_soft_or_hard_and_grace_ends", a_restart_is_soft_or_hard_and_grace_ends),
     ("who_dies_again_and_again_is_given_up", who_dies_again_and_again_is_given_up),
+    ("who_cannot_be_started_is_tried_again", who_cannot_be_started_is_tried_again),
     ("who_cannot_stand_by_is_not_tried_for_ever", who_cannot_stand_by_is_not_tried_for_ever),
     ("who_is_done_is_not_replaced", who_is_done_is_not_replaced),
     ("memory_has_an_end", memory_has_an_end),
@@ -88,27 +98,41 @@ fn within(most: Duration, mut holds: impl FnMut() -> bool) -> Duration {
 }
 
 fn an_agent_is_confined_in_every_layer() {
+    let ports = Network::Ports { listen: Vec::new(), connect: vec![1] };
+    is_confined(ports, &[]);
+    is_confined(Network::Closed, &[]);
+    let sends = ["connect by sending", "connect by a message"];
+    let opens = ["listen by TCP", "connect by TCP", "open multipath TCP", "open UDP"];
+    is_confined(Network::Open, &[&sends[..], &opens].concat());
+}
+
+/// Whether an agent can do what it is to, what `more` names, and nothing else.
+fn is_confined(network: Network, more: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let network = Network::Ports { listen: Vec::new(), connect: vec![1] };
+    let named = tempfile::tempdir().unwrap();
+    let name = named.path().join("socket");
+    let (_named, listener) = (UnixListener::bind(&name).unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let role = format!("probe {} {}", name.display(), listener.local_addr().unwrap().port());
     let mut provider =
         Processes::open(Settings { network, strict: true, ..settings(folder.path()) }, ledger()).unwrap();
-    provider.spawn(spec(1, "probe")).unwrap();
+    provider.spawn(spec(1, &role)).unwrap();
     let status = provider.wait_ready(AgentId(1), PATIENCE).unwrap();
     let layers = status.layers.unwrap();
     assert!(layers.is_full() && layers.landlock >= Some(1), "{layers:?}");
     assert!(!Layers { landlock: None, ..layers }.is_full());
 
     let said = said(&mut provider);
-    let allowed = ["read own folder", "write own folder", "start a thread"];
+    let allowed = ["read own folder", "write own folder", "start a thread", "pair sockets"];
     // These need Landlock of ABI 4 and 6.
-    let newer = [("listen by TCP", 4), ("signal its parent", 6)];
+    let newer = [("listen by TCP", 4), ("connect by TCP", 4), ("signal its parent", 6)];
     let abi = layers.landlock.unwrap();
     for answer in said.split("; ") {
         let (what, worked) = answer.split_once('=').unwrap();
         let too_new = newer.iter().any(|(name, since)| *name == what && abi < *since);
-        assert!(too_new || (worked == "yes") == allowed.contains(&what), "{answer} of {said}");
+        let expected = allowed.contains(&what) || more.contains(&what);
+        assert!(too_new || (worked == "yes") == expected, "{answer} of {said}");
     }
-    assert_eq!(said.split("; ").count(), 16);
+    assert_eq!(said.split("; ").count(), 33);
 
     // The system says the same of it from outside.
     let pid = status.process.unwrap();
@@ -124,6 +148,84 @@ fn an_agent_is_confined_in_every_layer() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["256", "256"]);
     assert_eq!(fs::read_to_string(format!("/proc/{pid}/environ")).unwrap(), "", "nothing of the caller's");
+}
+
+/// Opens a provider that demands every layer, where a filter of somebody else answers whoever asks for another; tells
+/// what becomes of its agent.
+pub(crate) fn open_unfiltered(folder: &str, errno: u32) {
+    let calls = BTreeMap::from([(libc::SYS_seccomp, Vec::new())]);
+    let (other, asked) = (SeccompAction::Allow, SeccompAction::Errno(errno));
+    let filter = SeccompFilter::new(calls, other, asked, std::env::consts::ARCH.try_into().unwrap()).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+    let settings = Settings { strict: true, ..settings(Path::new(folder)) };
+    let mut provider = Processes::open(settings, ledger()).unwrap();
+    provider.spawn(spec(1, "echo")).unwrap();
+    let came = event(&mut provider, |event| match event {
+        Event::SpareLost { why } => Some(why.clone()),
+        Event::Ready { .. } => Some("it is ready".into()),
+        _ => None,
+    });
+    println!("{came}");
+}
+
+fn a_filter_that_is_not_ours_is_not_claimed() {
+    // It says that it forbids filters, or only that there is one.
+    for errno in [libc::EPERM, 0] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        let told = program.arg("unfiltered").arg(folder.path()).arg(errno.to_string()).output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert!(told.starts_with("its sandbox is not full") && told.contains("seccomp: 0"), "{errno}: {told}");
+    }
+}
+
+/// Agents that say what none should, but for those whose role is `echo`.
+fn rude(folder: &Path, how: &str) -> Settings {
+    Settings { arguments: ["rude agent", how].map(OsString::from).to_vec(), ..settings(folder) }
+}
+
+fn who_never_pauses_is_ended_and_others_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut provider = Processes::open(rude(folder.path(), "flood"), ledger()).unwrap();
+    provider.spawn(spec(2, "echo")).unwrap();
+    provider.wait_ready(AgentId(2), PATIENCE).unwrap();
+    provider.spawn(spec(1, "flood")).unwrap();
+    let why = event(&mut provider, |event| match event {
+        Event::SpareLost { why } => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.contains("4294967295 bytes"), "{why}");
+    let exit = event(&mut provider, |event| match event {
+        Event::Ended { agent: AgentId(1), exit, asked: false, .. } => Some(*exit),
+        _ => None,
+    });
+    assert_eq!(exit, Exit::Signal(9));
+    provider.say(AgentId(2), b"still there?").unwrap();
+    let mut seen = Vec::new();
+    event(&mut provider, |event| {
+        seen.push(event.clone());
+        matches!(event, Event::Said { agent: AgentId(2), .. }).then_some(())
+    });
+    assert_eq!(seen.len(), 1, "that it was refused is told once: {seen:?}");
+}
+
+fn nobody_talks_himself_out_of_his_end() {
+    for how in ["sealed again", "late"] {
+        let folder = tempfile::tempdir().unwrap();
+        let grace = Duration::from_millis(100);
+        let mut provider = Processes::open(Settings { grace, ..rude(folder.path(), how) }, ledger()).unwrap();
+        provider.spawn(spec(1, "")).unwrap();
+        if how == "sealed again" {
+            provider.wait_ready(AgentId(1), PATIENCE).unwrap();
+        }
+        let (done, is_done) = channel();
+        std::thread::spawn(move || {
+            drop(provider);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{how}: {error}"));
+    }
 }
 
 fn words_go_there_and_back() {
@@ -255,12 +357,59 @@ fn who_dies_again_and_again_is_given_up() {
             ended.push((*agent, *exit));
             None
         }
-        Event::GivenUp(agent) => Some(*agent),
+        Event::GivenUp { agent, why: None } => Some(*agent),
         _ => None,
     });
     let agents = [1, 1 << 24, (1 << 24) + 1].map(AgentId);
     assert_eq!(ended, agents.map(|agent| (agent, Exit::Code(3))));
     assert_eq!(given_up, agents[2]);
+}
+
+fn who_cannot_be_started_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = tempfile::tempdir().unwrap();
+    let program = programs.path().join("agent");
+    let appear = || symlink(std::env::current_exe().unwrap(), &program).unwrap();
+    let vanish = || fs::remove_file(&program).unwrap();
+    appear();
+    let settings = Settings { program: program.clone(), ..settings(folder.path()) };
+    let mut provider = Processes::open(settings, ledger()).unwrap();
+    let replaced = Spec { replace: true, ..spec(1, "echo") };
+    provider.spawn(replaced.clone()).unwrap();
+    let status = provider.wait_ready(AgentId(1), PATIENCE).unwrap();
+
+    vanish();
+    kill(status.process.unwrap());
+    let fails = |event: &Event| match event {
+        Event::SpareLost { why } if why.contains("has no process yet") => Some(why.clone()),
+        _ => None,
+    };
+    let why = event(&mut provider, fails);
+    assert!(why.contains("cannot start a process: No such file or directory"), "{why}");
+    assert_eq!(fs::read_dir(provider.folder()).unwrap().count(), 2, "the lock, and what the dead one left");
+    appear();
+    let first = AgentId(1 << 24);
+    let new = event(&mut provider, |event| match event {
+        Event::Replaced { old: AgentId(1), new, .. } => Some(*new),
+        _ => None,
+    });
+    assert_eq!(new, first);
+
+    // Whom nobody wants any more is not tried again.
+    vanish();
+    provider.spawn(Spec { agent: AgentId(2), ..replaced }).unwrap();
+    event(&mut provider, fails);
+    provider.stop(AgentId(2), How::Soft).unwrap();
+    event(&mut provider, |event| matches!(event, Event::Ended { agent: AgentId(2), asked: true, .. }).then_some(()));
+
+    kill(provider.status(first).unwrap().process.unwrap());
+    let (agent, why) = event(&mut provider, |event| match event {
+        Event::GivenUp { agent, why } => Some((*agent, why.clone())),
+        _ => None,
+    });
+    assert_eq!(agent, AgentId(first.0 + 1));
+    assert!(why.is_some_and(|why| why.contains("No such file or directory")));
+    assert_eq!(provider.status(agent).unwrap().phase, Phase::Gone(Exit::Code(-1)));
 }
 
 fn who_cannot_stand_by_is_not_tried_for_ever() {
@@ -332,6 +481,8 @@ fn what_cannot_be_is_refused() {
 
 fn nothing_is_left_after_a_drop() {
     let folder = tempfile::tempdir().unwrap();
+    // Somebody before died half-way through removing his.
+    fs::create_dir_all(folder.path().join("run-1-0/7")).unwrap();
     let mut provider = Processes::open(Settings { spares: 2, ..settings(folder.path()) }, ledger()).unwrap();
     assert!(provider.wait_spares(2, PATIENCE));
     for agent in 1..=3 {

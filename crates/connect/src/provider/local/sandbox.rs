@@ -11,8 +11,10 @@
 //! The system call filter is a list of what is forbidden, not of what is allowed: an allow list that fits an async
 //! runtime breaks with each release of the C library. Forbidden is what starts programs or processes, looks into others,
 //! mounts, loads, changes clocks, limits or identity, and the large back doors (`io_uring`, `bpf`, `userfaultfd`,
-//! `perf_event_open`, `ptrace`, handles in place of paths). It answers `EPERM`, so that a library can fall back; for
-//! `clone3`, whose flags a filter cannot see, `ENOSYS`, so that the C library takes `clone`.
+//! `perf_event_open`, `ptrace`, handles in place of paths); and what Landlock lets pass: modes, owners, dates and
+//! attributes of files, sockets with names in the file system, ports of what is not TCP or not asked for by `connect`.
+//! It answers `EPERM`, so that a library can fall back; for `clone3`, whose flags a filter cannot see, `ENOSYS`, so that
+//! the C library takes `clone`.
 //!
 //! Invariant: [`Layers`] are read back from the system after the seal, or shown by an attempt that must fail. A layer
 //! that the system lacks is left out and not claimed. Not here: shares of CPUs, which need a control group; and a root
@@ -27,6 +29,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, NetPort, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -35,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::{Layers, Limits};
 
-/// To whom a process may talk, by the filter of system calls and by Landlock.
+/// To whom a process may talk, by the filter of system calls and by Landlock; to nobody by a socket that is a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// To its provider only.
@@ -83,7 +86,8 @@ pub(super) fn seal(seal: &Seal) -> Layers {
     });
     let landlock = confine(seal).ok().flatten().filter(|_| is_confined());
     let _ = rustix::thread::set_no_new_privs(true);
-    let _ = filter_calls(&seal.network);
+    // Its mode alone would be the same under a filter of whoever started the provider.
+    let is_filtered = filter_calls(&seal.network).is_ok() && is_filtered();
 
     let mut text = String::new();
     if let Some(status) = &mut status {
@@ -98,7 +102,7 @@ pub(super) fn seal(seal: &Seal) -> Layers {
         session: rustix::process::getsid(None) == Ok(me),
         dies_with_parent: rustix::process::parent_process_death_signal() == Ok(Some(Signal::KILL)),
         no_new_privs: field("NoNewPrivs") == 1,
-        seccomp: field("Seccomp"),
+        seccomp: if is_filtered { field("Seccomp") } else { 0 },
         landlock,
         ports: landlock.is_some_and(|abi| abi >= 4) && seal.network != Network::Open,
         limits,
@@ -153,6 +157,12 @@ fn is_confined() -> bool {
     std::fs::read_dir("/").is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
+/// An attempt that must fail; it would change nothing, since the limit is what it was set to before.
+fn is_filtered() -> bool {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, none) == Err(Errno::PERM)
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("no filter of system calls: {0}")]
 struct NoFilter(String);
@@ -198,25 +208,42 @@ fn forbidden(network: &Network) -> Result<Calls, seccompiler::BackendError> {
     let pushes = argument(1, Eq, i32::try_from(libc::TIOCSTI).unwrap_or(0x5412))?;
     calls.insert(libc::SYS_ioctl, vec![SeccompRule::new(vec![pushes])?]);
 
-    let internet = [libc::AF_INET, libc::AF_INET6];
-    let mut sockets = Vec::new();
-    let mut families = vec![argument(0, Ne, libc::AF_UNIX)?];
-    if *network != Network::Closed {
-        for family in internet {
-            families.push(argument(0, Ne, family)?);
-        }
+    // Landlock below ABI 9 does not mediate names of sockets in the file system. Pairs have none; but one of datagrams
+    // sends to whatever name it is told.
+    let mut pairs = vec![SeccompRule::new(vec![argument(0, Ne, libc::AF_UNIX)?])?];
+    for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+        pairs.push(SeccompRule::new(vec![masked(1, 0xf, kind)?])?);
     }
-    sockets.push(SeccompRule::new(families)?);
+    calls.insert(libc::SYS_socketpair, pairs);
+
+    // A call without rules is forbidden whatever its arguments.
+    let mut sockets = Vec::new();
+    if *network != Network::Closed {
+        let families = vec![argument(0, Ne, libc::AF_INET)?, argument(0, Ne, libc::AF_INET6)?];
+        sockets.push(SeccompRule::new(families)?);
+    }
     if matches!(network, Network::Ports { .. }) {
-        for family in internet {
-            for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW, libc::SOCK_SEQPACKET] {
-                sockets.push(SeccompRule::new(vec![argument(0, Eq, family)?, masked(1, 0xf, kind)?])?);
-            }
+        // Landlock knows the ports of TCP only. Every kind of socket but a stream has one of these bits; and a stream
+        // may be one of another protocol, as multipath TCP.
+        for bit in [2, 4, 8] {
+            sockets.push(SeccompRule::new(vec![masked(1, bit, bit)?])?);
+        }
+        sockets.push(SeccompRule::new(vec![argument(2, Ne, 0)?, argument(2, Ne, libc::IPPROTO_TCP)?])?);
+        // Connects without `connect`, past Landlock.
+        for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+            let fast_open = masked(flags, libc::MSG_FASTOPEN, libc::MSG_FASTOPEN)?;
+            calls.insert(call, vec![SeccompRule::new(vec![fast_open])?]);
         }
     }
     calls.insert(libc::SYS_socket, sockets);
     Ok(calls)
 }
+
+// Not among the numbers of the C library's bindings on every architecture; new calls have the same number on all.
+const SYS_FCHMODAT2: i64 = 452;
+const SYS_SETXATTRAT: i64 = 463;
+const SYS_REMOVEXATTRAT: i64 = 466;
+const SYS_FILE_SETATTR: i64 = 469;
 
 const FORBIDDEN: &[i64] = &[
     // Programs and processes.
@@ -271,6 +298,34 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_ioperm,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_modify_ldt,
+    // Files' modes, owners, attributes and dates, wherever they are.
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    SYS_FCHMODAT2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    SYS_SETXATTRAT,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SYS_REMOVEXATTRAT,
+    SYS_FILE_SETATTR,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+    libc::SYS_utimensat,
     // The machine.
     libc::SYS_reboot,
     libc::SYS_swapon,

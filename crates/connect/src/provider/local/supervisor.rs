@@ -31,7 +31,7 @@ use crate::provider::{Assignment, Event, Exit, How, Layers, Measured, Phase, Pro
 const UNREAD_MAX: usize = 4 * WORD_MAX;
 /// How often budgets are looked at.
 const BUDGET_EVERY: Duration = Duration::from_secs(1);
-/// After a process ended before it had a role, the next spare waits so long.
+/// After a process ended before it had a role, or could not be started, nothing is started by itself for so long.
 const SPARE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Whom a process serves.
@@ -57,11 +57,20 @@ struct Child {
     prepared: bool,
     /// For when it is sealed.
     assignment: Option<Assignment>,
+    /// Told to end: no role is for it any more, and nothing it says prolongs its grace.
+    dismissed: bool,
     folder: PathBuf,
     /// When patience, or grace, is at an end.
     due: Option<Instant>,
     bytes_in: u64,
     bytes_out: u64,
+}
+
+impl Child {
+    /// It waits for a role, or will once it is sealed.
+    fn is_spare(&self) -> bool {
+        self.serves == Serves::Nobody && !self.dismissed
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +83,8 @@ enum Intent {
 #[derive(Debug)]
 struct Member {
     spec: Spec,
-    child: u64,
+    /// None as long as it could not be started.
+    child: Option<u64>,
     standby: Option<u64>,
     ordered: Instant,
     /// Whom it replaces, and whether it stood by.
@@ -84,7 +94,7 @@ struct Member {
 }
 
 impl Member {
-    /// Notes a death, its own or that of one that stood by; how many there were of late.
+    /// Notes a death, its own or that of one that stood by, or a start that failed; how many there were of late.
     fn die(&mut self, at: Instant, within: Duration) -> usize {
         self.deaths.push_back(at);
         self.deaths.retain(|death| at.saturating_duration_since(*death) <= within);
@@ -238,8 +248,7 @@ impl Supervisor {
     fn end_all(&mut self) {
         let agents: Vec<AgentId> = self.members.keys().copied().collect();
         agents.into_iter().for_each(|agent| self.end(agent, How::Soft, Intent::Stop));
-        let idle: Vec<u64> =
-            self.children.iter().filter(|(_, child)| child.serves == Serves::Nobody).map(|(&key, _)| key).collect();
+        let idle: Vec<u64> = self.children.iter().filter(|(_, child)| child.is_spare()).map(|(&key, _)| key).collect();
         idle.into_iter().for_each(|key| self.dismiss(key));
     }
 
@@ -265,28 +274,20 @@ impl Supervisor {
         let io = |what| move |source| ProviderError::Io { what, source };
         let key = self.next_child;
         self.next_child += 1;
+        let (link, theirs) = UnixStream::pair().map_err(io("make a pair of sockets"))?;
+        link.set_nonblocking(true).map_err(io("make a socket that does not wait"))?;
         let folder = if serves == Serves::Cleaner { self.run.clone() } else { self.run.join(key.to_string()) };
         if serves != Serves::Cleaner {
             let made = DirBuilder::new().mode(0o700).create(&folder);
             made.map_err(|source| ProviderError::Folder { what: "make the folder", path: folder.clone(), source })?;
         }
-        let (link, theirs) = UnixStream::pair().map_err(io("make a pair of sockets"))?;
-        link.set_nonblocking(true).map_err(io("make a socket that does not wait"))?;
         let mut program = Program::new(&self.settings.program);
         program.args(&self.settings.arguments).env_clear();
         program.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         program.current_dir(if serves == Serves::Cleaner { Path::new("/") } else { &folder });
         program.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::inherit());
-        let mut process = program.spawn().map_err(io("start a process"))?;
-        let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
-        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => pidfd,
-            Err(error) => {
-                let _ = process.kill();
-                let _ = process.wait();
-                return Err(io("open a process descriptor")(error.into()));
-            }
-        };
+        // A folder just made is empty; that of the one which cleans up is not.
+        let (process, pidfd) = launch(&mut program).inspect_err(|_| _ = fs::remove_dir(&folder))?;
         let order = match serves {
             Serves::Cleaner => Order::Clean { run: self.run.clone() },
             _ => Order::Seal(Seal {
@@ -310,6 +311,7 @@ impl Supervisor {
             layers: None,
             prepared: false,
             assignment: None,
+            dismissed: false,
             folder,
             due,
             bytes_in: 0,
@@ -320,10 +322,16 @@ impl Supervisor {
         Ok(key)
     }
 
-    /// Keeps as many spares as there should be; not while agents start, which need the CPU more.
+    /// Starts agents that could not be started before, and keeps as many spares as there should be; spares not while
+    /// agents start, which need the CPU more.
     fn refill(&mut self) {
         let now = Instant::now();
         if self.ending || now < self.spares_from {
+            return;
+        }
+        let unstarted = self.members.iter().filter(|(_, member)| member.child.is_none()).map(|(&agent, _)| agent);
+        unstarted.collect::<Vec<_>>().into_iter().for_each(|agent| self.staff(agent));
+        if self.spares_from > now {
             return;
         }
         let mut wanted = Vec::new();
@@ -335,7 +343,7 @@ impl Supervisor {
             .values()
             .any(|child| child.due.is_some() && matches!(child.serves, Serves::Agent(_) | Serves::StandsBy(_)));
         if !starting {
-            let spares = self.children.values().filter(|child| child.serves == Serves::Nobody).count();
+            let spares = self.children.values().filter(|child| child.is_spare()).count();
             wanted.extend(std::iter::repeat_n(Serves::Nobody, self.settings.spares.saturating_sub(spares)));
         }
         for serves in wanted {
@@ -353,8 +361,7 @@ impl Supervisor {
     }
 
     fn count_spares(&self) {
-        let is_spare = |child: &&Child| child.serves == Serves::Nobody && child.layers.is_some();
-        let spares = self.children.values().filter(is_spare).count();
+        let spares = self.children.values().filter(|child| child.is_spare() && child.layers.is_some()).count();
         let mut board = self.shared.board();
         if std::mem::replace(&mut board.spares, spares) != spares {
             drop(board);
@@ -387,28 +394,16 @@ impl Supervisor {
 
     fn listen(&mut self, key: u64) {
         let Some(child) = self.children.get_mut(&key) else { return };
-        while let Some(link) = &mut child.link {
-            match child.words.read(link, &mut self.room) {
-                Ok(0) => child.link = None,
-                Ok(count) => child.bytes_out += count as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => child.link = None,
-            }
-        }
-        loop {
-            let Some(child) = self.children.get_mut(&key) else { return };
+        let Some(link) = &mut child.link else { return };
+        let (count, is_open) = child.words.drain(link, &mut self.room);
+        child.bytes_out += count as u64;
+        while let Some(child) = self.children.get_mut(&key).filter(|child| child.link.is_some()) {
             match child.words.next() {
                 Ok(Some(report)) => self.hear(key, report),
-                Ok(None) => break,
-                Err(bad) => return self.refuse(key, bad.to_string()),
+                Ok(None) if is_open => break,
+                Ok(None) => hang_up(child),
+                Err(bad) => self.refuse(key, bad.to_string()),
             }
-        }
-        // Without a socket it cannot be told to end; it is about to anyhow.
-        if let Some(child) = self.children.get(&key)
-            && child.link.is_none()
-        {
-            kill(child);
         }
     }
 
@@ -422,9 +417,12 @@ impl Supervisor {
                     return self.refuse(key, format!("its sandbox is not full: {layers:?}"));
                 }
                 let Some(child) = self.children.get_mut(&key) else { return };
-                child.layers = Some(layers);
+                if child.layers.replace(layers).is_some() {
+                    return self.refuse(key, format!("process {key} says again that it is sealed"));
+                }
                 match child.assignment.take() {
                     Some(assignment) => self.assign(key, assignment),
+                    None if child.dismissed => {}
                     None => child.due = None,
                 }
             }
@@ -440,8 +438,8 @@ impl Supervisor {
 
     /// A process of no use: it is killed, and its end is noticed like any other's.
     fn refuse(&mut self, key: u64, why: String) {
-        if let Some(child) = self.children.get(&key) {
-            kill(child);
+        if let Some(child) = self.children.get_mut(&key) {
+            hang_up(child);
         }
         self.lose_spare(why);
     }
@@ -458,7 +456,7 @@ impl Supervisor {
             Serves::Cleaner => {}
             Serves::Nobody => {
                 let _ = fs::remove_dir_all(&child.folder);
-                if !self.ending {
+                if !self.ending && !child.dismissed {
                     self.lose_spare(format!("a process without a role ended: {exit:?}"));
                 }
             }
@@ -516,23 +514,41 @@ impl Supervisor {
 
     fn spawn(&mut self, spec: Spec, ordered: Instant) {
         let agent = spec.agent;
-        let assignment = Assignment { agent, replaces: None, role: spec.role.clone(), standby: false };
-        let deaths = VecDeque::new();
-        match self.employ(Serves::Agent(agent), assignment) {
-            Ok(child) => {
-                let intent = Intent::Run;
-                let member = Member { spec, child, standby: None, ordered, replaces: None, deaths, intent };
-                self.members.insert(agent, member);
+        let (deaths, intent) = (VecDeque::new(), Intent::Run);
+        let member = Member { spec, child: None, standby: None, ordered, replaces: None, deaths, intent };
+        self.members.insert(agent, member);
+        self.staff(agent);
+    }
+
+    /// Gives an agent its process. One that cannot be started is tried again like one that died, after a pause.
+    fn staff(&mut self, agent: AgentId) {
+        let Some(member) = self.members.get(&agent) else { return };
+        let replaces = member.replaces.map(|(old, _)| old);
+        let assignment = Assignment { agent, replaces, role: member.spec.role.clone(), standby: false };
+        let employed = self.employ(Serves::Agent(agent), assignment);
+        let Some(member) = self.members.get_mut(&agent) else { return };
+        match employed {
+            Ok(child) => member.child = Some(child),
+            Err(error) => {
+                let deaths = member.die(Instant::now(), self.settings.deaths_within);
+                if member.spec.replace && deaths <= self.settings.deaths_max {
+                    self.lose_spare(format!("{agent} has no process yet: {error}"));
+                } else {
+                    self.forgo(agent, Event::GivenUp { agent, why: Some(error.to_string()) });
+                }
             }
-            Err(error) => self.fail_to_start(agent, &error),
         }
     }
 
-    fn fail_to_start(&self, agent: AgentId, error: &ProviderError) {
+    /// An agent that could not be started will not be.
+    fn forgo(&mut self, agent: AgentId, event: Event) {
+        let Some(member) = self.members.remove(&agent) else { return };
+        if let Some((old, _)) = member.replaces {
+            let _ = fs::remove_dir_all(self.run.join(legacy(old)));
+        }
         let mut board = self.shared.board();
-        board.tell(Event::SpareLost { why: format!("{agent} has no process: {error}") });
         board.end(agent, Phase::Gone(Exit::Code(-1)));
-        board.tell(Event::GivenUp(agent));
+        board.tell(event);
         drop(board);
         self.shared.changed.notify_all();
     }
@@ -541,7 +557,7 @@ impl Supervisor {
     fn employ(&mut self, serves: Serves, assignment: Assignment) -> Result<u64, ProviderError> {
         let idle = |sealed: bool| {
             let is_idle = move |(_, child): &(&u64, &Child)| {
-                child.serves == Serves::Nobody && child.layers.is_some() == sealed && child.link.is_some()
+                child.is_spare() && child.layers.is_some() == sealed && child.link.is_some()
             };
             self.children.iter().find(is_idle).map(|(&key, _)| key)
         };
@@ -585,8 +601,8 @@ impl Supervisor {
             Serves::Agent(serves) if serves == agent => {
                 let Some(member) = self.members.get(&agent) else { return };
                 let took_ns = u64::try_from(member.ordered.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                let (replaces, running) = (member.replaces, member.intent == Intent::Run);
-                if running {
+                let replaces = member.replaces;
+                if !child.dismissed {
                     child.due = None;
                 }
                 let resources = self.settings.limits.resources;
@@ -630,8 +646,15 @@ impl Supervisor {
 
     fn end(&mut self, agent: AgentId, how: How, intent: Intent) {
         let Some(member) = self.members.get_mut(&agent) else { return };
+        let Some(key) = member.child else {
+            // It is about to be started anyhow.
+            if intent == Intent::Stop {
+                let (at, exit) = (crate::clock::now(), Exit::Code(-1));
+                self.forgo(agent, Event::Ended { agent, at, exit, asked: true });
+            }
+            return;
+        };
         member.intent = intent;
-        let key = member.child;
         self.edit(agent, |status| status.phase = Phase::Stopping);
         match how {
             How::Soft => self.dismiss(key),
@@ -648,6 +671,7 @@ impl Supervisor {
         if let Some(child) = self.children.get_mut(&key) {
             child.due = Some(Instant::now() + self.settings.grace);
             child.assignment = None;
+            child.dismissed = true;
         }
         self.order(key, &Order::Stop);
     }
@@ -667,7 +691,7 @@ impl Supervisor {
         let died = !asked && exit != Exit::Code(0);
         let too_often = died && member.die(noticed, self.settings.deaths_within) > self.settings.deaths_max;
         if too_often && member.spec.replace {
-            self.shared.board().tell(Event::GivenUp(agent));
+            self.shared.board().tell(Event::GivenUp { agent, why: None });
         }
         let replace = member.intent == Intent::Restart || (died && member.spec.replace && !too_often);
         if self.ending || !replace {
@@ -699,7 +723,12 @@ impl Supervisor {
             has_standby: false,
         };
         self.shared.board().agents.insert(new, status);
-        let employed = if let Some(key) = prepared {
+        let spec = Spec { agent: new, ..member.spec };
+        let (ordered, intent) = (noticed, Intent::Run);
+        let replaces = Some((old, prepared.is_some()));
+        let member = Member { spec, child: prepared, standby: None, ordered, replaces, deaths: member.deaths, intent };
+        self.members.insert(new, member);
+        if let Some(key) = prepared {
             let child = self.children.get_mut(&key).expect("it was just found prepared");
             child.serves = Serves::Agent(new);
             child.due = Some(Instant::now() + self.settings.patience);
@@ -707,7 +736,6 @@ impl Supervisor {
             let process = child.process.id();
             self.edit(new, |status| status.process = Some(process));
             self.order(key, &Order::Activate { agent: new, replaces: old });
-            Ok(key)
         } else {
             // One that is not prepared yet is of no more use than another.
             if let Some(key) = standby {
@@ -716,25 +744,13 @@ impl Supervisor {
                 }
                 self.dismiss(key);
             }
-            let role = member.spec.role.clone();
-            let assignment = Assignment { agent: new, replaces: Some(old), role, standby: false };
-            self.employ(Serves::Agent(new), assignment)
-        };
-        match employed {
-            Ok(child) => {
-                let replaces = Some((old, prepared.is_some()));
-                let spec = Spec { agent: new, ..member.spec };
-                let (ordered, intent) = (noticed, Intent::Run);
-                let member = Member { spec, child, standby: None, ordered, replaces, deaths: member.deaths, intent };
-                self.members.insert(new, member);
-            }
-            Err(error) => self.fail_to_start(new, &error),
+            self.staff(new);
         }
     }
 
     fn say(&mut self, agent: AgentId, words: Vec<u8>) -> Result<(), ProviderError> {
         let member = self.members.get(&agent).ok_or(ProviderError::Unknown(agent))?;
-        let key = member.child;
+        let key = member.child.ok_or(ProviderError::Busy(agent))?;
         let child = self.children.get(&key).ok_or(ProviderError::Unknown(agent))?;
         // Before its role it has no ears.
         if child.unsent.len() + words.len() > UNREAD_MAX || child.assignment.is_some() || child.layers.is_none() {
@@ -746,10 +762,25 @@ impl Supervisor {
 
     fn measure(&self, agent: AgentId) -> Result<Measured, ProviderError> {
         let member = self.members.get(&agent).ok_or(ProviderError::Unknown(agent))?;
-        let child = self.children.get(&member.child).ok_or(ProviderError::Unknown(agent))?;
+        let child = member.child.and_then(|key| self.children.get(&key)).ok_or(ProviderError::Unknown(agent))?;
         let measured = resources::of_process(child.process.id());
         let measured = measured.map_err(|source| ProviderError::Io { what: "read what a process uses", source })?;
         Ok(Measured { bytes_in: child.bytes_in, bytes_out: child.bytes_out, ..measured })
+    }
+}
+
+/// Starts a process, and opens the descriptor that tells its end.
+fn launch(program: &mut Program) -> Result<(process::Child, OwnedFd), ProviderError> {
+    let io = |what| move |source| ProviderError::Io { what, source };
+    let mut process = program.spawn().map_err(io("start a process"))?;
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok((process, pidfd)),
+        Err(error) => {
+            let _ = process.kill();
+            let _ = process.wait();
+            Err(io("open a process descriptor")(error.into()))
+        }
     }
 }
 
@@ -764,6 +795,13 @@ fn inherit(left: &Path, folder: &Path) {
         let _ = fs::rename(entry.path(), folder.join(entry.file_name()));
     }
     let _ = fs::remove_dir_all(left);
+}
+
+/// Ends the conversation with a process, and the process, which could not be told to end any more.
+fn hang_up(child: &mut Child) {
+    // In this order, lest it sees the end of its socket and ends by itself.
+    kill(child);
+    child.link = None;
 }
 
 fn kill(child: &Child) {

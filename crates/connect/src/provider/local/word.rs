@@ -86,6 +86,22 @@ impl Words {
         Ok(count)
     }
 
+    /// Reads what lies ready, but no more than the longest word: whoever never pauses is heard in turn with others, and
+    /// what is too long is found before it is kept. How many bytes came, and whether more may come.
+    pub(super) fn drain(&mut self, from: &mut impl Read, room: &mut [u8]) -> (usize, bool) {
+        let mut count = 0;
+        while count < WORD_MAX {
+            match self.read(from, room) {
+                Ok(0) => return (count, false),
+                Ok(more) => count += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return (count, false),
+            }
+        }
+        (count, true)
+    }
+
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, BadWord> {
         let Some((length, rest)) = self.bytes.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*length) as usize;
@@ -121,6 +137,14 @@ mod tests {
             }
             assert_eq!(heard, said, "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn whoever_never_pauses_is_left_after_the_longest_word() {
+        let mut words = Words::default();
+        assert_eq!(words.drain(&mut io::repeat(0xff), &mut room()), (WORD_MAX, true));
+        assert_eq!(words.next::<Report>().unwrap_err(), BadWord::TooLong(u32::MAX as usize));
+        assert_eq!(Words::default().drain(&mut &[1, 2, 3][..], &mut room()), (3, false));
     }
 
     #[test]
