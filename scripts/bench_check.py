@@ -87,11 +87,24 @@ def judged(told, name):
     return all(told["measured"] is not None and meets(bound) for bound in bounds) if bounds else None
 
 
-def price(cost, name):
-    """Allocated resources times prices, rounded up to a millionth; the seconds are told as floats, hence the slack of one."""
+def amount(cost):
+    """Allocated resources times prices, millionths of a dollar, not rounded."""
     cpu, memory = cost["prices"]["vcpu_second"], cost["prices"]["gib_second"]
-    exact = (Fraction(cost["vcpu_seconds"]) * cpu + Fraction(cost["gib_seconds"]) * memory) / 1000
+    return (Fraction(cost["vcpu_seconds"]) * cpu + Fraction(cost["gib_seconds"]) * memory) / 1000
+
+
+def price(cost, name):
+    """The amount rounded up to a millionth; the seconds are told as floats, hence the slack of one."""
+    exact = amount(cost)
     assert 0 <= cost["micro_dollars"] - exact + Fraction(1, 1000) <= 1 + Fraction(2, 1000), f"{name}: {float(exact)}"
+
+
+def operations(benchmark, name):
+    """Samples that are prices of an operation are not rounded. The last is of the run that costs are told of, by the dearest."""
+    for told in [benchmark, *benchmark.get("cases", [])]:
+        if told["unit"] == "micro-$":
+            of = [c for c in benchmark["costs"] if told is benchmark or told["name"] == f"{c['agents']} agents"]
+            close(told["raw"][-1], max(float(amount(c) / c["operations"]) for c in of), f"{name}: an operation")
 
 
 def main():
@@ -117,6 +130,7 @@ def main():
             verdicts.append(all(checks) if checks else None)
             verdicts = [verdict for verdict in verdicts if verdict is not None]
             assert benchmark["pass"] == (all(verdicts) if verdicts else None), f"{name}: pass"
+            operations(benchmark, name)
             for cost in benchmark.get("costs", []):
                 price(cost, name)
                 costs += 1

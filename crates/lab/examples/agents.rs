@@ -38,7 +38,7 @@ fn main() {
     let (bars, mut decided) = (100, 0);
     let from = Instant::now();
     for _ in 0..bars {
-        decided += councils.confer().expect("they confer");
+        decided += councils.confer().expect("they confer").iter().sum::<usize>();
     }
     let each = from.elapsed().as_nanos() as f64 / (f64::from(bars) * count);
     println!("a bar, conferences included, nanoseconds an agent: {each:.0}; {decided} decisions");

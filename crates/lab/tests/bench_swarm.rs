@@ -7,16 +7,18 @@
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use starling_core::UnixNanos;
+use starling_core::time::DAY;
 use starling_swarm::consensus::ballot::Choice;
 use starling_swarm::cost::Resources;
 use starling_swarm::id::AgentId;
 use starling_swarm::message::{Class, decode};
 use starling_swarm::node::Parcel;
+use starling_swarm::task::Outcome;
 use starling_swarm::topology::Shape;
 
 use starling_lab::bench::swarm::{
@@ -31,7 +33,7 @@ type OnOrder = Arc<dyn Fn(&Charter, Order) -> Order + Send + Sync>;
 /// What is broken, and at whom.
 #[derive(Clone)]
 struct Fault {
-    at: u32,
+    at: Vec<u32>,
     /// Looked at before the agent is made.
     role: OnRole,
     order: OnOrder,
@@ -47,7 +49,7 @@ impl Fault {
     /// None yet, at an agent.
     fn at(at: u32) -> Self {
         Self {
-            at,
+            at: vec![at],
             role: Arc::new(|_, _| {}),
             order: Arc::new(|_, order| order),
             answer: Arc::new(|answer| vec![answer]),
@@ -60,7 +62,7 @@ impl Fault {
     fn provider(self) -> Threads {
         Threads::of(Arc::new(move |role: &[u8], clock: Clock| {
             let (own, mut charter) = Role::decode(role).unwrap();
-            if own.at != self.at {
+            if !self.at.contains(&own.at) {
                 return Box::new(Agent::new(role, clock));
             }
             (self.role)(&own, &mut charter);
@@ -195,22 +197,54 @@ enum Lapse {
     End,
     /// It kills nobody.
     Kill,
+    /// Its agents share no memory, and have none.
+    Weigh,
+    /// None.
+    Nothing,
 }
 
-/// A provider with a lapse.
-struct Lax(Threads, Lapse);
+/// What a conductor had of a provider.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Deed {
+    Opened,
+    /// The executions of an agent were heard of.
+    Executed,
+    Ending,
+    Ended,
+}
 
-struct Left(Option<Box<dyn Quarters>>, Lapse);
+type Diary = Arc<Mutex<Vec<(Deed, Instant)>>>;
+
+/// A provider with a lapse.
+struct Lax(Threads, Lapse, Diary);
+
+struct Left(Option<Box<dyn Quarters>>, Lapse, Diary);
+
+impl Lax {
+    fn new(lapse: Lapse) -> Self {
+        Self(Threads::default(), lapse, Diary::default())
+    }
+
+    /// When something was done last.
+    fn last(&self, deed: Deed) -> Instant {
+        self.2.lock().unwrap().iter().rfind(|(done, _)| *done == deed).unwrap().1
+    }
+}
+
+fn note(diary: &Diary, deed: Deed) {
+    diary.lock().unwrap().push((deed, Instant::now()));
+}
 
 impl Provider for Lax {
     fn name(&self) -> &'static str {
         self.0.name()
     }
     fn shares_memory(&self) -> bool {
-        true
+        self.1 != Lapse::Weigh
     }
     fn open(&mut self, seats: u32, shape: Shape, spares: usize) -> Result<Box<dyn Quarters>, BenchError> {
-        Ok(Box::new(Left(Some(self.0.open(seats, shape, spares)?), self.1)))
+        note(&self.2, Deed::Opened);
+        Ok(Box::new(Left(Some(self.0.open(seats, shape, spares)?), self.1, Arc::clone(&self.2))))
     }
     fn remains(&mut self) -> Result<Remains, BenchError> {
         self.0.remains()
@@ -228,22 +262,30 @@ impl Quarters for Left {
         self.0.as_mut().unwrap().say(at, order)
     }
     fn hear(&mut self, at_most: Duration) -> Result<Option<Report>, BenchError> {
-        self.0.as_mut().unwrap().hear(at_most)
+        let report = self.0.as_mut().unwrap().hear(at_most)?;
+        if let Some(Report::Said { answer: Answer::Executed { .. }, .. }) = report {
+            note(&self.2, Deed::Executed);
+        }
+        Ok(report)
     }
     fn kill(&mut self, at: u32) -> Result<(), BenchError> {
         if self.1 == Lapse::Kill { Ok(()) } else { self.0.as_mut().unwrap().kill(at) }
     }
     fn usage(&mut self) -> Result<Vec<Usage>, BenchError> {
-        self.0.as_mut().unwrap().usage()
+        let usage = self.0.as_mut().unwrap().usage()?;
+        let weighed = |usage: Usage| if self.1 == Lapse::Weigh { Usage { memory: 0, ..usage } } else { usage };
+        Ok(usage.into_iter().map(weighed).collect())
     }
     fn traffic(&mut self) -> Result<Traffic, BenchError> {
         self.0.as_mut().unwrap().traffic()
     }
     fn destroy(mut self: Box<Self>) -> Result<(), BenchError> {
+        note(&self.2, Deed::Ending);
         match self.1 {
             Lapse::End => std::mem::forget(self.0.take()),
-            Lapse::Kill => self.0.take().unwrap().destroy()?,
+            _ => self.0.take().unwrap().destroy()?,
         }
+        note(&self.2, Deed::Ended);
         Ok(())
     }
 }
@@ -251,7 +293,7 @@ impl Quarters for Left {
 #[test]
 fn threads_left_behind_fail_1() {
     let plan = Plan { patience: Duration::from_secs(2), ..plan() };
-    let found = run(1, &mut Lax(Threads::default(), Lapse::End), &plan);
+    let found = run(1, &mut Lax::new(Lapse::End), &plan);
     fails(&found, "nothing is left");
     let left = found.checks.iter().find(|check| !check.holds).unwrap();
     assert!(left.found.contains("thread "), "{left:?}");
@@ -293,12 +335,32 @@ fn an_execution_that_takes_longer_among_ten_is_in_4() {
     assert!(wrong(&found).is_empty(), "{:?}", found.checks);
 }
 
+/// What the conductor does to check what was done takes about as long as doing it.
+#[test]
+fn the_conductor_s_checks_are_not_in_4() {
+    let mut provider = Lax::new(Lapse::Nothing);
+    let found = run(4, &mut provider, &plan());
+    let executed = provider.last(Deed::Executed);
+    let total = named(&found, "of 10").samples.raw[0] / 1e3 * 10.0;
+    let more = total - executed.duration_since(provider.last(Deed::Opened)).as_secs_f64();
+    let checked = provider.last(Deed::Ending).duration_since(executed).as_secs_f64();
+    assert!(more < checked / 2.0, "{more} s of {checked} s");
+}
+
 #[test]
 fn one_agent_fewer_fails_5() {
     let plan = Plan { patience: Duration::from_secs(5), ..plan() };
-    let found = run(5, &mut Lax(Threads::default(), Lapse::End), &plan);
+    let found = run(5, &mut Lax::new(Lapse::End), &plan);
     fails(&found, "carried out");
     assert_eq!((found.measured, found.samples.n), (None, 0));
+}
+
+#[test]
+fn agents_without_memory_fail_5_and_none_is_told_where_they_share_it() {
+    let memory = |found: &Benchmark| found.series.iter().any(|series| series.name.contains("memory"));
+    let apart = run(5, &mut Lax::new(Lapse::Weigh), &plan());
+    fails(&apart, "hold their bars");
+    assert!(memory(&apart) && !memory(&run(5, &mut Threads::default(), &plan())));
 }
 
 #[test]
@@ -341,10 +403,47 @@ fn a_task_done_twice_fails_8() {
 #[test]
 fn a_death_that_costs_nobody_its_work_fails_8() {
     const CLAIM: &str = "who died was in the midst of a task";
-    fails(&run(8, &mut Lax(Threads::default(), Lapse::Kill), &plan()), CLAIM);
+    fails(&run(8, &mut Lax::new(Lapse::Kill), &plan()), CLAIM);
     let found = run(8, &mut Threads::default(), &plan());
     let check = found.checks.iter().find(|check| check.claim.contains(CLAIM)).unwrap();
     assert!(check.holds, "{check:?}");
+}
+
+/// The ideal is one for all strategies, so whoever does more tasks a second is more efficient, and by as much.
+#[test]
+fn efficiency_in_8_is_proportional_to_tasks_a_second() {
+    let found = run(8, &mut Threads::default(), &plan());
+    let points = |name: &str| -> Vec<f64> {
+        let series = found.series.iter().find(|series| series.name == name).unwrap();
+        series.points.iter().map(|point| point.y).collect()
+    };
+    let (rates, efficiencies) = (points("tasks a second"), points("efficiency"));
+    for (rate, efficiency) in rates.iter().zip(&efficiencies) {
+        let times = rate / rates[0];
+        // Both are rounded down to 1/10,000.
+        assert!((efficiency - efficiencies[0] * times).abs() <= 1.001e-4 * (1.0 + times), "{rates:?} {efficiencies:?}");
+    }
+}
+
+#[test]
+fn tasks_done_sooner_than_the_cores_can_fail_8() {
+    let submitted: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let keys = Arc::clone(&submitted);
+    let listen = move |_: &Charter, order: Order| {
+        if let Order::Submit(tasks) = &order {
+            keys.lock().unwrap().extend(tasks.iter().map(|task| task.key.0));
+        }
+        order
+    };
+    // All is told to be done when the first word of any of it comes.
+    let boast = move |answer: Answer| {
+        let done = |key| Answer::Done { key, outcome: Outcome::Done(Vec::new()) };
+        let mut answers: Vec<Answer> = submitted.lock().unwrap().drain(..).map(done).collect();
+        answers.extend(Some(answer).filter(|answer| !matches!(answer, Answer::Done { .. })));
+        answers
+    };
+    let fault = Fault { order: Arc::new(listen), answer: Arc::new(boast), ..Fault::at(0) };
+    fails(&run(8, &mut fault.provider(), &plan()), "less time than the cores need");
 }
 
 #[test]
@@ -355,6 +454,26 @@ fn a_clock_that_runs_at_half_speed_fails_9() {
         base.saturating_add(now.since(base) / 2)
     };
     fails(&run(9, &mut Fault { clock: Arc::new(slow), ..Fault::at(4) }.provider(), &plan()), "clocks ran");
+}
+
+/// Votes as others cast them, where not all are waited for.
+fn voting(at: Vec<u32>, conduct: Conduct) -> Fault {
+    let turn = move |charter: &Charter, order: Order| match order {
+        Order::Vote { stamp, .. } if charter.patience < DAY => Order::Vote { stamp, conduct },
+        other => other,
+    };
+    Fault { at, order: Arc::new(turn), ..Fault::at(0) }
+}
+
+#[test]
+fn another_vote_beside_a_silent_or_a_lying_agent_fails_9() {
+    let fault = voting(vec![3], Conduct::Honest(Choice::Abstain));
+    fails(&run(9, &mut fault.provider(), &plan()), "those that were cast");
+}
+
+#[test]
+fn certificates_without_a_quorum_of_honest_votes_fail_9() {
+    fails(&run(9, &mut voting(vec![2, 3], Conduct::Silent).provider(), &plan()), "honest votes of a quorum");
 }
 
 #[test]
@@ -391,6 +510,27 @@ fn a_message_that_never_left_fails_12() {
     };
     let plan = Plan { patience: Duration::from_secs(2), ..plan() };
     fails(&run(12, &mut Fault { order: Arc::new(fewer), ..Fault::at(2) }.provider(), &plan), "counted by its receiver");
+}
+
+/// 3 ms each where one is due each 2 ms: the thousandth is a second late. With a break after each fifth of them it would be
+/// a fifth of that.
+#[test]
+fn a_sender_that_falls_behind_does_so_for_all_the_time_of_12() {
+    let newest = AtomicU64::new(0);
+    let slow = move |parcel: &Parcel| {
+        let (header, _) = decode(&parcel.bytes).unwrap();
+        // What it repeats costs it nothing.
+        if header.class == Class::Once && newest.fetch_max(header.sequence, Ordering::SeqCst) < header.sequence {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        true
+    };
+    let fault = Fault { frame: Arc::new(slow), ..Fault::at(2) };
+    let found = run(12, &mut fault.provider(), &Plan { runs: 5, ..plan() });
+    let delays = found.series.iter().find(|series| series.name.contains("delay")).unwrap();
+    let p99 = delays.points.iter().find(|point| point.x == "p99").unwrap().y;
+    assert!(p99 >= 900.0, "{:?}", delays.points);
+    assert!(wrong(&found).is_empty(), "{:?}", found.checks);
 }
 
 #[test]
@@ -444,6 +584,15 @@ fn a_sleep_is_paid_for_in_16() {
     assert!(found.measured.unwrap() >= 45.0 / 500.0, "{:?}", found.measured);
     let free = Plan { prices: vec![starling_swarm::cost::PriceTable::local()], ..plan() };
     fails(&run(16, &mut Threads::default(), &free), "a table names a price");
+}
+
+#[test]
+fn the_conductor_s_checks_are_not_paid_for_in_16() {
+    let mut provider = Lax::new(Lapse::Nothing);
+    run(16, &mut provider, &plan());
+    let after = provider.last(Deed::Ended).elapsed();
+    let before = provider.last(Deed::Ending).duration_since(provider.last(Deed::Executed));
+    assert!(before < after, "{before:?} and {after:?}");
 }
 
 #[test]

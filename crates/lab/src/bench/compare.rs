@@ -3,14 +3,15 @@
 //! Invariants: a ratio is of costs, after over before, so above 1 is worse whatever the unit; a verdict other than "the same"
 //! needs both a change beyond the tolerance and an interval that holds no "unchanged". Records of one run each, taken on
 //! another day, can be compared, but a machine that others share has changed since: only [`paired`] rounds and
-//! [`counted`] instructions are fit for a gate. No program is started here.
+//! [`counted`] instructions are fit for a gate, and there a figure that does not count is no better one: it is broken. No
+//! program is started here.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::record::short;
-use super::{BenchRecord, Benchmark};
+use super::{BenchRecord, Benchmark, Check};
 use crate::stats::bootstrap;
 use crate::stats::sample::{self, Convention};
 
@@ -36,7 +37,7 @@ pub struct Comparison {
     pub id: String,
     /// What `before` and `after` are told in.
     pub unit: String,
-    /// The median of the first.
+    /// The median of the first: of its rounds' figures, or of its samples.
     pub before: f64,
     /// The median of the second.
     pub after: f64,
@@ -50,6 +51,15 @@ pub struct Comparison {
     pub verdict: Verdict,
 }
 
+/// A benchmark whose second build does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// Suite, group and parameters.
+    pub id: String,
+    /// What does not hold.
+    pub reason: String,
+}
+
 /// All of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparisonRecord {
@@ -59,8 +69,17 @@ pub struct ComparisonRecord {
     pub tolerance: f64,
     /// Benchmarks of both sides, in the order of the second.
     pub comparisons: Vec<Comparison>,
-    /// Benchmarks of one side only.
+    /// Benchmarks whose second build does not count, and which are therefore not compared; of [`paired`] rounds only.
+    pub broken: Vec<Broken>,
+    /// Benchmarks of one side only, or measured otherwise.
     pub unmatched: Vec<String>,
+}
+
+impl ComparisonRecord {
+    fn new(method: &str, tolerance: f64) -> Self {
+        let (comparisons, broken, unmatched) = (Vec::new(), Vec::new(), Vec::new());
+        Self { method: method.to_owned(), tolerance, comparisons, broken, unmatched }
+    }
 }
 
 /// What one execution costs, whatever the unit says.
@@ -86,13 +105,28 @@ fn find<'a>(record: &'a BenchRecord, key: &str) -> Option<&'a Benchmark> {
     record.benchmarks.iter().find(|b| b.key() == key)
 }
 
+/// Why a figure does not count, if it does not.
+fn fault(benchmark: &Benchmark) -> Option<String> {
+    if let Some(Check { claim, expected, found, .. }) = benchmark.checks.iter().find(|check| !check.holds) {
+        return Some(format!("{claim}: expected {expected}, found {found}"));
+    }
+    let few = || format!("{} samples carry no {}", benchmark.samples.n, benchmark.judged.name());
+    benchmark.measured.is_none().then(few)
+}
+
 /// Rounds of both builds that were measured in turn: each pair gives one ratio. The interval is of their median, so what
-/// slowed both of a pair cancels. `None` of a benchmark that a round lacks.
+/// slowed both of a pair cancels. A benchmark that a round lacks, or of whose first build a figure does not count, has no
+/// counterpart; one of whose second build a figure does not count is broken.
 #[must_use]
 pub fn paired(before: &[BenchRecord], after: &[BenchRecord], tolerance: f64) -> ComparisonRecord {
+    let broken = |benchmark: &Benchmark| {
+        let reason = after.iter().find_map(|record| fault(find(record, &benchmark.key())?))?;
+        Some(Broken { id: benchmark.key(), reason })
+    };
     let one = |benchmark: &Benchmark| -> Option<Comparison> {
         let of = |records: &[BenchRecord]| -> Option<Vec<f64>> {
-            records.iter().map(|record| find(record, &benchmark.key())?.measured).collect()
+            let counts = |found: &&Benchmark| found.alike(benchmark) && fault(found).is_none();
+            records.iter().map(|record| find(record, &benchmark.key()).filter(counts)?.measured).collect()
         };
         let (before, after) = (of(before)?, of(after)?);
         let ratios: Vec<f64> =
@@ -109,7 +143,7 @@ pub fn paired(before: &[BenchRecord], after: &[BenchRecord], tolerance: f64) -> 
             verdict: verdict(ratio, ratio_ci95, tolerance),
         })
     };
-    gather("paired", before.first(), after.first(), tolerance, one)
+    gather("paired", before.first(), after.first(), tolerance, (broken, one))
 }
 
 /// Two records of one run each, by their samples. What was measured in another way has no counterpart.
@@ -123,28 +157,24 @@ pub fn recorded(before: &BenchRecord, after: &BenchRecord, tolerance: f64) -> Co
         Some(Comparison {
             id: benchmark.key(),
             unit: benchmark.unit.clone(),
-            before: first.measured?,
-            after: benchmark.measured?,
+            before: first.samples.median,
+            after: benchmark.samples.median,
             ratio,
             ratio_ci95,
             n: of_first.len().min(of_second.len()),
             verdict: verdict(ratio, ratio_ci95, tolerance),
         })
     };
-    gather("recorded", Some(before), Some(after), tolerance, one)
+    gather("recorded", Some(before), Some(after), tolerance, (|_: &Benchmark| None, one))
 }
 
-/// Instructions of one execution, by benchmark; they repeat to a millionth, so the ratio is its own interval.
+/// Instructions of one execution, by benchmark; they repeat to a millionth, so the ratio is its own interval. Of none there
+/// is no ratio.
 #[must_use]
 pub fn counted(before: &[(String, f64)], after: &[(String, f64)], tolerance: f64) -> ComparisonRecord {
-    let mut record = ComparisonRecord {
-        method: "instructions".to_owned(),
-        tolerance,
-        comparisons: Vec::new(),
-        unmatched: Vec::new(),
-    };
+    let mut record = ComparisonRecord::new("instructions", tolerance);
     for (id, after) in after {
-        let Some((_, before)) = before.iter().find(|(other, _)| other == id) else {
+        let Some((_, before)) = before.iter().find(|(other, count)| other == id && *count > 0.0 && *after > 0.0) else {
             record.unmatched.push(id.clone());
             continue;
         };
@@ -170,16 +200,18 @@ fn gather(
     before: Option<&BenchRecord>,
     after: Option<&BenchRecord>,
     tolerance: f64,
-    one: impl Fn(&Benchmark) -> Option<Comparison>,
+    (broken, one): (impl Fn(&Benchmark) -> Option<Broken>, impl Fn(&Benchmark) -> Option<Comparison>),
 ) -> ComparisonRecord {
     let of = |record: Option<&BenchRecord>| record.map_or_else(Vec::new, |r| r.benchmarks.clone());
     let (first, second) = (of(before), of(after));
-    let mut record =
-        ComparisonRecord { method: method.to_owned(), tolerance, comparisons: Vec::new(), unmatched: Vec::new() };
+    let mut record = ComparisonRecord::new(method, tolerance);
     for benchmark in &second {
-        match one(benchmark) {
-            Some(comparison) => record.comparisons.push(comparison),
-            None => record.unmatched.push(benchmark.key()),
+        if let Some(broken) = broken(benchmark) {
+            record.broken.push(broken);
+        } else if let Some(comparison) = one(benchmark) {
+            record.comparisons.push(comparison);
+        } else {
+            record.unmatched.push(benchmark.key());
         }
     }
     let missing = first.iter().filter(|b| !second.iter().any(|other| other.key() == b.key()));
@@ -224,8 +256,11 @@ impl ComparisonRecord {
             );
             writeln!(text, "{}", line.trim_end()).expect("writing to a string");
         }
+        for Broken { id, reason } in &self.broken {
+            writeln!(text, "{id}: BROKEN, not compared: {reason}").expect("writing to a string");
+        }
         for id in &self.unmatched {
-            writeln!(text, "{id}: of one side only").expect("writing to a string");
+            writeln!(text, "{id}: of one side only, or measured otherwise").expect("writing to a string");
         }
         text
     }
@@ -233,7 +268,7 @@ impl ComparisonRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Distribution, Prepared, Tier, Unit, Workload};
+    use super::super::{Distribution, Judged, Prepared, Tier, Unit, Workload};
     use super::*;
 
     /// A record of one benchmark with these samples.
@@ -302,6 +337,74 @@ mod tests {
         assert_eq!((same.comparisons[0].ratio, same.comparisons[0].verdict), (1.0, Verdict::Same));
         let worse = paired(&rounds(1.0), &rounds(1.07), 0.05);
         assert_eq!((worse.comparisons[0].verdict, worse.comparisons[0].n), (Verdict::Worse, 8));
+    }
+
+    /// Eight rounds of 100 ns, and eight of 50 ns with a change made to the benchmark of the last.
+    fn with_last(change: impl Fn(&mut Benchmark)) -> [Vec<BenchRecord>; 2] {
+        let [before, mut after] = [100.0, 50.0].map(|value| vec![record(Unit::Nanoseconds, &[value]); 8]);
+        let last = &mut after[7].benchmarks[0];
+        change(last);
+        last.judge();
+        [before, after]
+    }
+
+    /// Whoever loses frames is quick.
+    #[test]
+    fn a_second_build_whose_figure_does_not_count_is_broken_and_not_better() {
+        let lost = |benchmark: &mut Benchmark| {
+            let claim = "every frame became an event".to_owned();
+            benchmark.checks = vec![Check { claim, expected: "100".into(), found: "99".into(), holds: false }];
+        };
+        let few = |benchmark: &mut Benchmark| benchmark.judged = Judged::P95;
+        let cases = [
+            (with_last(lost), "every frame became an event: expected 100, found 99"),
+            (with_last(few), "1 samples carry no P95"),
+        ];
+        for ([before, after], reason) in cases {
+            let found = paired(&before, &after, 0.05);
+            assert!(found.comparisons.is_empty() && found.unmatched.is_empty(), "{found:?}");
+            assert_eq!(found.broken, [Broken { id: "s/g/p".into(), reason: reason.into() }]);
+            assert!(found.table().contains(&format!("BROKEN, not compared: {reason}")), "{}", found.table());
+            // What it was measured against does not count either, but the second build is not to blame.
+            let found = paired(&after, &before, 0.05);
+            assert_eq!((found.comparisons.len(), found.broken.len()), (0, 0));
+            assert_eq!(found.unmatched, ["s/g/p"]);
+        }
+        let [before, after] = with_last(|_| ());
+        assert_eq!(paired(&before, &after, 0.05).comparisons[0].verdict, Verdict::Better);
+    }
+
+    /// Eight rounds that do half of the work in half of the time.
+    #[test]
+    fn rounds_that_were_not_measured_alike_are_not_compared() {
+        let [before, mut after] = with_last(|_| ());
+        after.iter_mut().for_each(|record| record.benchmarks[0].items = 2);
+        let found = paired(&before, &after, 0.05);
+        assert_eq!((found.comparisons.len(), found.broken.len(), found.unmatched), (0, 0, vec!["s/g/p".to_owned()]));
+    }
+
+    /// Means of 40 and 60, medians of 10 and 20.
+    #[test]
+    fn results_are_told_by_the_medians_that_their_ratio_is_of() {
+        let of = |samples: &[f64]| {
+            let mut record = record(Unit::Nanoseconds, samples);
+            record.benchmarks[0].judged = Judged::Mean;
+            record.benchmarks[0].judge();
+            record
+        };
+        let found = recorded(&of(&[10.0, 10.0, 100.0]), &of(&[20.0, 20.0, 140.0]), 0.05);
+        let one = &found.comparisons[0];
+        assert_eq!((one.before, one.after, one.ratio), (10.0, 20.0, 2.0));
+    }
+
+    /// Neither infinitely worse nor, of nothing against nothing, the same.
+    #[test]
+    fn where_no_instructions_were_counted_there_is_no_ratio() {
+        let of = |count: f64| [("a".to_owned(), count)];
+        for (before, after) in [(0.0, 5.0), (0.0, 0.0), (5.0, 0.0)] {
+            let found = counted(&of(before), &of(after), 0.05);
+            assert_eq!((found.comparisons.len(), found.unmatched), (0, vec!["a".to_owned()]));
+        }
     }
 
     #[test]

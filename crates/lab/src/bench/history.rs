@@ -79,7 +79,10 @@ pub fn courses<'a>(runs: &[&'a BenchRecord]) -> Vec<Course<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Distribution, Id, Judged, SCHEMA, Subject};
+    use starling_swarm::cost::{PriceTable, Resources, Usage};
+
+    use super::super::compare::recorded;
+    use super::super::{Cost, Distribution, Id, Judged, SCHEMA, Subject};
     use super::*;
 
     fn benchmark(number: u32, value: f64) -> Benchmark {
@@ -165,5 +168,25 @@ mod tests {
         let mut smaller = runs.clone();
         smaller[3].benchmarks[0].items = 2;
         assert_eq!(courses(&smaller.iter().collect::<Vec<_>>())[0].values.len(), RUNS_LEAST - 1);
+    }
+
+    /// Dearer prices are no dearer program.
+    #[test]
+    fn runs_by_other_prices_are_not_compared() {
+        let by = |day: usize, vcpu_second: u64| {
+            let mut run = run(day, &[vcpu_second as f64]);
+            let read = format!("2026-11-{day:02}");
+            let prices =
+                PriceTable { provider: "p".into(), vcpu_second, gib_second: 1, date: read, source: "s".into() };
+            run.benchmarks[0].costs =
+                vec![Cost::of(&prices, "mesh of 8", (8, Resources::default()), Usage::default(), 1)];
+            run
+        };
+        let (cheap, dear, later) = (by(1, 100), by(2, 200), by(3, 200));
+        let values = |runs: &[&BenchRecord]| courses(runs)[0].values.len();
+        assert_eq!([values(&[&cheap, &dear]), values(&[&cheap, &dear, &later])], [1, 2], "read again, the same prices");
+        let found = recorded(&cheap, &dear, 0.05);
+        assert_eq!((found.comparisons.len(), found.unmatched.len()), (0, 1));
+        assert_eq!(recorded(&dear, &later, 0.05).comparisons.len(), 1);
     }
 }

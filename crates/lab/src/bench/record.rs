@@ -4,6 +4,7 @@
 //! report says is in the JSON. A benchmark without a target and without checks passes nothing: `pass` is null. One whose
 //! check does not hold fails, however fast it was.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
@@ -393,11 +394,18 @@ impl Benchmark {
         margin([self.requirement, self.target], self.measured, self.more_is_better)
     }
 
-    /// True if figures of the two can be compared: the same is done as often and told in the same way.
+    /// True if figures of the two can be compared: the same is done as often, told in the same way, and by the same prices.
     #[must_use]
     pub fn alike(&self, other: &Self) -> bool {
         let way = |b: &Self| (b.items, b.more_is_better, b.judged);
-        self.key() == other.key() && self.unit == other.unit && way(self) == way(other)
+        let told = self.unit == other.unit && way(self) == way(other);
+        self.key() == other.key() && told && self.prices() == other.prices()
+    }
+
+    /// The prices of its costs, whenever and wherever they were read: whose, a virtual CPU's second and a GiB's second.
+    fn prices(&self) -> BTreeSet<(&str, u64, u64)> {
+        let tables = self.costs.iter().map(|cost| &cost.prices);
+        tables.map(|table| (table.provider.as_str(), table.vcpu_second, table.gib_second)).collect()
     }
 }
 

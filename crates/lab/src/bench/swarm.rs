@@ -37,7 +37,9 @@ pub use definition::{CATEGORIES, DEFINITIONS, Definition};
 pub use quarters::{Provider, Quarters, Remains, Report, Traffic, Usage};
 pub use stage::{Material, Plan};
 pub use threads::{Make, Threads};
-pub use words::{Answer, Assignment, Charter, Conduct, Distributing, Order, Own, Role, Signals, StateReport, Told};
+pub use words::{
+    Answer, Arrival, Assignment, Charter, Conduct, Distributing, Order, Own, Role, Signals, StateReport, Told,
+};
 
 use stage::Stage;
 

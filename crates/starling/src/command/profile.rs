@@ -89,13 +89,14 @@ impl Profile {
         let started = Instant::now();
         let outcome = command.run(json || profiled.json);
         let seconds = started.elapsed().as_secs_f64();
+        // Before the stacks are named, which takes its own time and a hundred MiB.
+        let [processor_s, resident_max_mib] = usage();
         let report = guard.report().build().map_err(|error| Failure::run(format!("the samples: {error}")))?;
         drop(guard);
         let mut stacks: BTreeMap<String, u64> = BTreeMap::new();
         for (frames, count) in &report.data {
             *stacks.entry(folded(frames)).or_default() += u64::try_from(*count).unwrap_or(0);
         }
-        let [processor_s, resident_max_mib] = usage();
         let summary = Summary {
             command: line.join(" "),
             hz: self.hz,

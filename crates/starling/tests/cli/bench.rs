@@ -75,6 +75,24 @@ fn instructions_repeat() {
     assert!((one["ratio"].as_f64().unwrap() - 1.0).abs() < 0.01, "{one}");
 }
 
+/// The whole path is one run at a pace: executed so many times, its rows would be no work at all.
+#[test]
+fn executions_of_nothing_are_refused() {
+    let said = Scene::new().run(&["bench", "engine", "--category", "path/stage/order", "--executions", "1"]);
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{}", said.stderr);
+    assert!(said.stderr.contains("--executions 1: nothing that is named `path/stage/order`"), "{}", said.stderr);
+}
+
+/// No valgrind is needed to find that nothing is left to count.
+#[test]
+fn instructions_of_the_whole_path_are_not_counted() {
+    let program = env!("CARGO_BIN_EXE_starling");
+    let arguments = ["bench", "compare", program, program, "--category", "path/stage", "--instructions"];
+    let said = Scene::new().run(&arguments);
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("no benchmark of both sides"), "{}", said.stderr);
+}
+
 #[test]
 fn what_cannot_be_compared_is_refused() {
     let scene = Scene::new();

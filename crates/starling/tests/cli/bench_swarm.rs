@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::interruption::interrupted;
 use crate::scene::{Said, Scene};
@@ -67,9 +67,25 @@ fn an_interrupted_measurement_goes_on() {
     assert_eq!((said.code, said.stdout.as_str()), (130, ""), "{}", said.stderr);
     assert!(said.stderr.contains("the same command goes on"), "{}", said.stderr);
     assert_eq!(scene.files(), ["out/partial.jsonl"]);
+    // One of the three alone is another command: it is not answered from what is kept, and leaves it.
+    let kept = scene.read("out/partial.jsonl");
+    let alone = ["bench", "swarm", "--provider", "in-process", "--category", "1", "--out", "out", "--json"];
+    let said = scene.run(&alone);
+    assert!(said.stderr.contains("stays for the command") && !said.stderr.contains("going on: "), "{}", said.stderr);
+    assert_eq!(sound(&said, "in-process"), [1]);
+    assert_eq!(scene.read("out/partial.jsonl"), kept);
+    // As if it had been begun long ago, on a busy machine: the record says so.
+    let text = String::from_utf8(kept).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let circumstances = r#"{"date":"2026-01-02 03:04:05 UTC","load":[9000.0,9001.0],"seconds":1000000.0}"#;
+    lines[1] = circumstances;
+    scene.write("out/partial.jsonl", lines.join("\n"));
     let said = scene.run(&arguments);
     assert!(said.stderr.contains("going on: "), "{}", said.stderr);
     assert_eq!(sound(&said, "in-process"), [1, 2, 3]);
+    let record = said.json();
+    assert_eq!((&record["date"], &record["load"]), (&"2026-01-02 03:04:05 UTC".into(), &json!([9000.0, 9001.0])));
+    assert!(record["seconds"].as_f64() > Some(1e6), "{}", record["seconds"]);
     assert!(!scene.files().iter().any(|file| file.contains("partial")), "{:?}", scene.files());
 }
 

@@ -101,12 +101,12 @@ impl Councils {
         self.halls.len() * MEMBERS
     }
 
-    /// The next day's bar: prices rise for fifty days and fall for fifty. How many decisions came of it.
+    /// The next day's bar: prices rise for fifty days and fall for fifty. How many decisions of each council came of it.
     ///
     /// # Errors
     /// [`SwarmError`], if they do not agree.
-    pub fn confer(&mut self) -> Result<usize, SwarmError> {
-        let Some((instrument, series)) = self.market else { return Ok(0) };
+    pub fn confer(&mut self) -> Result<Vec<usize>, SwarmError> {
+        let Some((instrument, series)) = self.market else { return Ok(Vec::new()) };
         self.day += 1;
         let ts = UnixNanos::new(self.day * DAY + MILLISECOND);
         let within = self.day % 100;
@@ -115,10 +115,6 @@ impl Councils {
         let (high, low) = (close + Price::from_int(1), close - Price::from_int(1));
         let volume = Qty::from_int(1_000);
         let bar = Bar { instrument, series, ts_event: ts, ts_recv: ts, open: close, high, low, close, volume };
-        let mut decisions = 0;
-        for hall in &mut self.halls {
-            decisions += hall.on_stamp(ts, &[Event::Bar(bar)])?.len();
-        }
-        Ok(decisions)
+        self.halls.iter_mut().map(|hall| Ok(hall.on_stamp(ts, &[Event::Bar(bar)])?.len())).collect()
     }
 }

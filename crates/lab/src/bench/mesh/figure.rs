@@ -34,7 +34,7 @@ pub(super) const CONCURRENT: &str = "1,200 agents with 1 MB of state each start 
 pub(super) const MESSAGE: &str = "256 B from agent to agent, exactly once, acknowledged";
 pub(super) const THROUGHPUT: &str = "messages of 256 B from agent to agent, exactly once";
 pub(super) const DECISION: &str = "six agents decide, from the first vote until all hold the certificate";
-pub(super) const CONSENSUS: &str = "decisions of six agents a second, one after the other";
+pub(super) const CONSENSUS: &str = "decisions of six agents a second, one after the other, the transport trusted";
 const START: UnixNanos = UnixNanos::new(1_600_000_000_000_000_000);
 /// Agents at once.
 const AGENTS: usize = 1_200;
@@ -84,19 +84,16 @@ pub(super) fn spawn_by(
     });
     let living = living.count();
     // Averages of twenty bars, then they have an opinion.
-    let mut decided = 0;
+    let mut decided = vec![0; councils.halls().len()];
     for _ in 0..30 {
-        decided += councils.confer().map_err(failed)?;
+        let now = councils.confer().map_err(failed)?;
+        decided.iter_mut().zip(now).for_each(|(sum, decisions)| *sum += decisions);
     }
+    let decided = decided.into_iter().filter(|decisions| *decisions > 0).count();
     let scale = Scale::less("us").held_to(Some(500_000.0), Some(50.0));
     Ok(Build::new(id("spawn"), "spawn", SPAWN, (1, "agents"), scale, &samples)?
         .check("agents that know their council and their market", agents, living)
-        .claim(
-            "councils that decided something within 30 bars",
-            "all",
-            decided.to_string(),
-            decided >= agents / MEMBERS,
-        )
+        .check("councils that decided something within 30 bars", agents / MEMBERS, decided)
         .judge())
 }
 
@@ -131,7 +128,7 @@ pub(super) fn concurrent_of(
         memory.extend(before.zip(resident()).map(|(before, after)| (after - before) / 1e6 / agents as f64));
         alive.push(states.len().min(councils.agents()));
         let began = Instant::now();
-        decided.push(councils.confer().map_err(failed)?);
+        decided.push(councils.confer().map_err(failed)?.iter().sum());
         // Each looks at all of its state.
         let sums: Vec<f64> = states.iter().map(|state| state.iter().map(|weight| f64::from(*weight)).sum()).collect();
         bars.push(began.elapsed().as_nanos() as f64 / 1e6);
@@ -346,8 +343,19 @@ pub(super) fn identity(agent: AgentId) -> Identity {
 /// What a sound certificate that all six hold decides, and by how many.
 type Decided = Option<(Action, u32)>;
 
-/// Six that vote, and how long each decision took, microseconds; what was decided, by a stranger's check.
-fn decide(voters: Voters, trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<Decided>), BenchError> {
+/// What six that vote did.
+#[derive(Debug, Default)]
+struct Decisions {
+    /// From the first vote until all hold the certificate, microseconds each.
+    times: Vec<f64>,
+    /// All of the agents' work in a round, microseconds each: besides that, they take note and forget.
+    rounds: Vec<f64>,
+    /// What was decided, by a stranger's check.
+    decided: Vec<Decided>,
+}
+
+/// Six that vote, round after round.
+fn decide(voters: Voters, trust: Trust, rounds: u64) -> Result<Decisions, BenchError> {
     let mut book = KeyBook::new();
     for agent in (0..SIX).map(AgentId) {
         let key = identity(agent).public();
@@ -359,7 +367,7 @@ fn decide(voters: Voters, trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<De
     let member =
         |agent| Consensus::new((voters.identity)(agent), Arc::clone(&book), council.clone(), Timing::default(), trust);
     let mut six = Group::found(SIX, member);
-    let (mut times, mut decided) = (Vec::new(), Vec::new());
+    let mut done = Decisions::default();
     for round in 1..=rounds {
         six.now = START.saturating_add(round * SECOND);
         let subject = Subject { stamp: UnixNanos::new(round), instrument: 0, question: 0 };
@@ -372,21 +380,24 @@ fn decide(voters: Voters, trust: Trust, rounds: u64) -> Result<(Vec<f64>, Vec<De
             node.act(six.now, vote).map_err(|refused| BenchError::Agents(refused.to_string()))?;
         }
         six.settle();
-        times.push(began.elapsed().as_nanos() as f64 / 1e3);
+        let time = began.elapsed().as_nanos() as f64 / 1e3;
         let all = six.nodes.iter().filter_map(|node| node.component().decision(subject)).count();
         let certificate = six.nodes[round as usize % SIX as usize].component().decision(subject);
         let sound =
             certificate.filter(|certificate| all == SIX as usize && certificate.verify(&book, &council).is_ok());
-        decided.push(sound.and_then(|certificate| match certificate.outcome(&council) {
+        done.decided.push(sound.and_then(|certificate| match certificate.outcome(&council) {
             Outcome::Act { action, supporters, .. } => Some((action, supporters)),
             Outcome::NoTrade(_) => None,
         }));
+        let began = Instant::now();
         for node in &mut six.nodes {
             while node.poll_event().is_some() {}
             node.act(six.now, |consensus, _, _, _| consensus.forget_before(subject.stamp));
         }
+        done.times.push(time);
+        done.rounds.push(time + began.elapsed().as_nanos() as f64 / 1e3);
     }
-    Ok((times, decided))
+    Ok(done)
 }
 
 /// Decisions that all six hold, by all six, and a stranger finds sound.
@@ -400,16 +411,16 @@ pub(super) fn decision(tier: Tier) -> Result<Benchmark, BenchError> {
 
 pub(super) fn decision_by(tier: Tier, voters: Voters) -> Result<Benchmark, BenchError> {
     let rounds = 40 * tier.samples() as u64;
-    let (times, decided) = decide(voters, Trust::Transport, rounds)?;
-    let (checked, both) = decide(voters, Trust::Nobody, rounds)?;
-    let scale = Scale::less("us").held_to(Some(200_000.0), None).towards(200.0);
-    Ok(Build::new(id("decision"), "decision", DECISION, (1, "decisions"), scale, &times)?
+    let trusted = decide(voters, Trust::Transport, rounds)?;
+    let checked = decide(voters, Trust::Nobody, rounds)?;
+    let asked = Scale::less("us").held_to(Some(200_000.0), None);
+    Ok(Build::new(id("decision"), "decision", DECISION, (1, "decisions"), asked.towards(200.0), &trusted.times)?
         .check(
             "sound certificates, the transport trusted and nobody",
             [rounds as usize; 2],
-            [sound(&decided), sound(&both)],
+            [sound(&trusted.decided), sound(&checked.decided)],
         )
-        .case("every signature checked, by all six on one thread", Scale::less("us"), &checked)?
+        .case("every signature checked, by all six on one thread", asked, &checked.times)?
         .judge())
 }
 
@@ -422,9 +433,9 @@ pub(super) fn consensus_by(tier: Tier, voters: Voters) -> Result<Benchmark, Benc
     let (rounds, mut good) = (100_u64, 0);
     for _ in 0..tier.samples() {
         for (trust, rates) in [(Trust::Transport, &mut rates), (Trust::Nobody, &mut checked)] {
-            let (times, decided) = decide(voters, trust, rounds)?;
-            rates.push(rounds as f64 * 1e6 / times.iter().sum::<f64>());
-            good += sound(&decided);
+            let done = decide(voters, trust, rounds)?;
+            rates.push(rounds as f64 * 1e6 / done.rounds.iter().sum::<f64>());
+            good += sound(&done.decided);
         }
     }
     let scale = Scale::more("decisions/s").held_to(Some(1_000.0), None);

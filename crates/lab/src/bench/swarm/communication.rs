@@ -9,7 +9,7 @@ use starling_swarm::topology::Shape;
 
 use super::scalability::{pass_round, series};
 use super::stage::{Cast, Stage, Swarm, ms_of, span};
-use super::words::{Answer, Order, StateReport};
+use super::words::{Answer, Arrival, Order, StateReport};
 use super::{Draft, case};
 use crate::bench::{BenchError, Judged, Series};
 
@@ -123,71 +123,83 @@ pub(super) fn throughput(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         let nanos = pass_round(stage, &mut swarm, MESSAGES, BYTES)?;
         rates.push(f64::from(MESSAGES) * 1e9 / nanos as f64);
     }
-    // The whole time in parts, so that there is something to say about its spread.
+    // At one go: whoever falls behind a little with each message has to have the time for it.
     let lasts = stage.plan.of_tier(2, 10, 10) * SECOND;
-    let count = u32::try_from(lasts / u64::from(stage.plan.runs()) / EVERY).unwrap_or(u32::MAX);
-    let (mut sustained, mut delays) = (Vec::new(), Vec::new());
-    for _ in 0..stage.plan.runs() {
-        let (rate, more) = offer(stage, &mut swarm, EVERY, count, BYTES)?;
-        sustained.push(rate);
-        delays.extend(more);
-    }
+    let count = u32::try_from(lasts / EVERY).unwrap_or(u32::MAX);
+    swarm.offer(EVERY, count, BYTES)?;
+    let arrivals = counted(stage, &mut swarm, EVERY, count)?;
     stage.destroy(swarm)?;
+    let sustained = rates_of(&arrivals, lasts, stage.plan.runs());
     let mut draft = Draft::of(rates);
     let offered = f64::from(AGENTS) * 1e9 / EVERY as f64;
     let name = format!("sustained for {} s, {offered} msg/s offered", lasts / SECOND);
     let mut case = case(name, "msg/s", Judged::Mean, Some(50.0), &sustained)?;
     case.more_is_better = true;
     draft.cases.push(case);
+    let delays = arrivals.iter().map(|arrival| arrival.delay);
     draft.series.push(percentiles("delay under load, from when each should have left", delays)?);
     Ok(draft)
 }
 
-/// All agents send to the next number at a rate: messages a second by their receivers' count, and delays.
-pub(super) fn offer(
-    stage: &mut Stage<'_>,
-    swarm: &mut Swarm,
-    every: u64,
-    count: u32,
-    bytes: u32,
-) -> Result<(f64, Vec<u64>), BenchError> {
-    swarm.offer(every, count, bytes)?;
-    counted(stage, swarm, every, count)
+/// Messages a second in each of as many equal parts of the time that they were offered in, `lasts` nanoseconds. Whatever
+/// came later counts nowhere.
+fn rates_of(arrivals: &[Arrival], lasts: u64, parts: u32) -> Vec<f64> {
+    let began = arrivals.iter().map(|arrival| arrival.due).min().unwrap_or_default();
+    let part = (lasts / u64::from(parts)).max(1);
+    let mut counts = vec![0_u64; parts as usize];
+    for Arrival { due, delay } in arrivals {
+        let at = (due.since(began) + delay) / part;
+        if let Some(count) = usize::try_from(at).ok().and_then(|at| counts.get_mut(at)) {
+            *count += 1;
+        }
+    }
+    counts.into_iter().map(|count| count as f64 * 1e9 / part as f64).collect()
 }
 
-/// Waits until all that was offered has come.
+/// Waits until all that was offered has come, and who gets it has counted it.
 pub(super) fn counted(
     stage: &mut Stage<'_>,
     swarm: &mut Swarm,
     every: u64,
     count: u32,
-) -> Result<(f64, Vec<u64>), BenchError> {
-    let agents = u64::from(swarm.charter.agents);
-    let due = agents * u64::from(count);
+) -> Result<Vec<Arrival>, BenchError> {
+    let due = u64::from(swarm.charter.agents) * u64::from(count);
     let limit = span(every.saturating_mul(u64::from(count))) + stage.plan.patience;
     let began = std::time::Instant::now();
     // Nobody is asked while messages should still be leaving.
     swarm.pass(stage.plan, Duration::from_nanos(every.saturating_mul(u64::from(count))))?;
-    let (received, doubled, delays, rate) = loop {
+    let (arrivals, doubled) = loop {
         swarm.say_all(&Order::Count)?;
         let counted = swarm.gather(stage.plan, "count", limit, |answer| match answer {
-            Answer::Counted { received, doubled, delays, span } => Ok((received, doubled, delays, span)),
+            Answer::Counted { arrivals, doubled } => Ok((arrivals, doubled)),
             other => Err(other),
         })?;
-        let received: u64 = counted.iter().map(|(_, (received, ..))| received).sum();
-        if received >= due || began.elapsed() > limit {
-            let doubled: u64 = counted.iter().map(|(_, (_, doubled, ..))| doubled).sum();
-            let spans = counted.iter().filter_map(|(_, (.., span))| *span);
-            let first = spans.clone().map(|(first, _)| first).min().unwrap_or_default();
-            let last = spans.map(|(_, last)| last).max().unwrap_or_default();
-            // Between the first and the last lie all but one of each agent's.
-            let rate = received.saturating_sub(agents) as f64 * 1e9 / last.since(first).max(1) as f64;
-            let delays: Vec<u64> = counted.into_iter().flat_map(|(_, (_, _, delays, _))| delays).collect();
-            break (received, doubled, delays, rate);
+        let doubled: u64 = counted.iter().map(|(_, (_, doubled))| doubled).sum();
+        let arrivals: Vec<Arrival> = counted.into_iter().flat_map(|(_, (arrivals, _))| arrivals).collect();
+        if arrivals.len() as u64 >= due || began.elapsed() > limit {
+            break (arrivals, doubled);
         }
         swarm.pass(stage.plan, Duration::from_millis(20))?;
     };
+    let received = arrivals.len() as u64;
     stage.audit.equal("every message that was offered was counted by its receiver", &due, &received);
     stage.audit.equal("messages that came twice", &0, &doubled);
-    Ok((rate, delays))
+    Ok(arrivals)
+}
+
+#[cfg(test)]
+mod tests {
+    use starling_core::UnixNanos;
+
+    use super::*;
+
+    /// Ten messages, one each 100 ns: the fifth comes when the second half begins, and the tenth when all is over.
+    #[test]
+    fn a_rate_is_of_what_came_in_its_part_of_the_time() {
+        let late = |at: u64| [(4, 100), (9, 200)].into_iter().find(|(of, _)| *of == at).map_or(0, |(_, late)| late);
+        let arrival = |at: u64| Arrival { due: UnixNanos::new(1_000 + 100 * at), delay: late(at) };
+        let arrivals: Vec<Arrival> = (0..10).map(arrival).collect();
+        assert_eq!(rates_of(&arrivals, 1_000, 2), [4e9 / 500.0, 5e9 / 500.0]);
+        assert_eq!(rates_of(&[], 1_000, 1), [0.0]);
+    }
 }

@@ -1,17 +1,17 @@
 //! 16 to 18: what agents cost: resources allocated times lifetime, by each price table.
 //!
 //! Invariant: time counts from an agent's start to its end, however idle, creation and end included; the dearest table
-//! is held against the targets.
+//! is held against the targets. Amounts are money and rounded up, once; samples are not.
 
 use starling_core::UnixNanos;
-use starling_core::time::{HOUR, MILLISECOND, SECOND};
-use starling_swarm::cost::{Budget, Ledger, PriceTable};
+use starling_core::time::{MILLISECOND, SECOND};
+use starling_swarm::cost::{Budget, Ledger, PriceTable, Resources};
 use starling_swarm::id::AgentId;
 use starling_swarm::topology::Shape;
 
 use super::scalability::{median, name, series};
 use super::stage::{Cast, Life, Plan, Stage};
-use super::trading::{Execution, execute};
+use super::trading::{Execution, execute, verify};
 use super::{Draft, case};
 use crate::bench::{BenchError, Cost, Judged};
 
@@ -19,35 +19,42 @@ use crate::bench::{BenchError, Cost, Judged};
 struct Spell {
     subject: String,
     agents: u32,
-    life: Life,
+    /// How long each lived.
+    agents_ns: Vec<u64>,
     operations: u64,
 }
 
 impl Spell {
     /// What it cost by a table.
-    fn cost(&self, plan: &Plan, prices: &PriceTable) -> Cost {
+    fn cost(&self, resources: Resources, prices: &PriceTable) -> Cost {
         let mut ledger = Ledger::new(prices.clone(), Budget::default());
         let mut longest = UnixNanos::EPOCH;
-        for (agent, nanos) in (0..).map(AgentId).zip(&self.life.agents_ns) {
-            ledger.start(UnixNanos::EPOCH, agent, plan.resources);
+        for (agent, nanos) in (0..).map(AgentId).zip(&self.agents_ns) {
+            ledger.start(UnixNanos::EPOCH, agent, resources);
             ledger.stop(UnixNanos::new(*nanos), agent);
             longest = longest.max(UnixNanos::new(*nanos));
         }
-        Cost::of(prices, &self.subject, (self.agents, plan.resources), ledger.usage(longest), self.operations)
+        Cost::of(prices, &self.subject, (self.agents, resources), ledger.usage(longest), self.operations)
     }
 
     /// Costs by all tables, the dearest first.
     fn costs(&self, plan: &Plan) -> Vec<Cost> {
-        let mut costs: Vec<Cost> = plan.prices.iter().map(|prices| self.cost(plan, prices)).collect();
+        let mut costs: Vec<Cost> = plan.prices.iter().map(|prices| self.cost(plan.resources, prices)).collect();
         costs.sort_by_key(|cost| std::cmp::Reverse(cost.micro_dollars_hour));
         costs
     }
+}
 
-    /// The dearest price of an operation, millionths of a dollar.
-    fn per_operation(&self, plan: &Plan) -> f64 {
-        let costs = self.costs(plan);
-        costs.first().map_or(f64::NAN, |cost| cost.micro_dollars as f64 / cost.operations.max(1) as f64)
-    }
+/// What was spent, millionths of a dollar, in floats: whole ones are for money, and so short a spell costs few of them.
+fn spent(cost: &Cost) -> f64 {
+    let Cost { prices, vcpu_seconds, gib_seconds, .. } = cost;
+    // Prices are billionths.
+    (vcpu_seconds * prices.vcpu_second as f64 + gib_seconds * prices.gib_second as f64) / 1e3
+}
+
+/// The price of an operation by the first of these, millionths of a dollar.
+fn per_operation(costs: &[Cost]) -> f64 {
+    costs.first().map_or(f64::NAN, |cost| spent(cost) / cost.operations.max(1) as f64)
 }
 
 /// Creates a swarm, has it work, ends it.
@@ -57,14 +64,16 @@ fn spell(stage: &mut Stage<'_>, agents: u32, shape: Shape, what: Execution) -> R
     let operations = executed.took.len() as u64;
     let claim = "operations were done and counted";
     stage.audit.equal(claim, &(u64::from(agents) * u64::from(what.executions)), &operations);
-    let life = stage.destroy(swarm)?;
+    let Life { charter, agents_ns, .. } = stage.destroy(swarm)?;
+    // Nobody's time is paid for while the conductor looks at what was done.
+    verify(stage, &charter, what, &executed)?;
     let claim = "every agent's lifetime is counted";
-    stage.audit.equal(claim, &(agents as usize), &life.agents_ns.len());
+    stage.audit.equal(claim, &(agents as usize), &agents_ns.len());
     let least = what.pace * u64::from(what.executions.saturating_sub(1));
-    let lived = life.agents_ns.iter().copied().min().unwrap_or_default();
+    let lived = agents_ns.iter().copied().min().unwrap_or_default();
     let claim = "no agent lived shorter than its work takes at its pace: ms";
     stage.audit.claim(claim, format!("{} or more", least / MILLISECOND), lived / MILLISECOND, lived >= least);
-    Ok(Spell { subject: format!("{} of {agents}", name(shape)), agents, life, operations })
+    Ok(Spell { subject: format!("{} of {agents}", name(shape)), agents, agents_ns, operations })
 }
 
 /// Holds the tables against each other: without a price nothing is judged.
@@ -85,9 +94,8 @@ pub(super) fn operation(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     stage.warm_up(Cast::of(5, Shape::Mesh))?;
     let (mut prices, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..stage.plan.runs() {
-        let spell = spell(stage, 5, Shape::Mesh, what)?;
-        prices.push(spell.per_operation(stage.plan));
-        costs = spell.costs(stage.plan);
+        costs = spell(stage, 5, Shape::Mesh, what)?.costs(stage.plan);
+        prices.push(per_operation(&costs));
     }
     let mut draft = Draft::of(prices);
     draft.costs = costs;
@@ -103,7 +111,7 @@ pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let runs = u64::from(stage.plan.runs().min(10));
     let executions = u32::try_from(lasts / runs / PACE).unwrap_or(u32::MAX);
     let what = Execution { executions, pace: PACE, tell: true };
-    let (mut all, mut costs, mut points, mut per_operation) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut costs, mut points, mut medians) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut cases = Vec::new();
     for shape in Shape::ALL {
         let (mut hours, mut operations) = (Vec::new(), Vec::new());
@@ -111,15 +119,15 @@ pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         for _ in 0..runs {
             let spell = spell(stage, 8, shape, what)?;
             last = spell.costs(stage.plan);
-            // What was spent in its lifetime, as of an hour.
-            let lived = spell.life.agents_ns.iter().copied().max().unwrap_or_default();
-            let spent = last.first().map_or(f64::NAN, |cost| cost.micro_dollars as f64);
-            hours.push(spent / 1e6 * HOUR as f64 / lived.max(1) as f64);
-            operations.push(spell.per_operation(stage.plan));
+            // Of an hour as its lifetime was: all agents from the first's start to the last's end.
+            let longest = spell.agents_ns.iter().copied().max().unwrap_or_default();
+            let lived = spell.agents_ns.iter().sum::<u64>() as f64 / (u64::from(spell.agents) * longest).max(1) as f64;
+            hours.push(last.first().map_or(f64::NAN, |cost| cost.micro_dollars_hour as f64 / 1e6 * lived));
+            operations.push(per_operation(&last));
         }
         costs.extend(last);
         points.push((name(shape), median(&hours)));
-        per_operation.push((name(shape), median(&operations)));
+        medians.push((name(shape), median(&operations)));
         cases.push(case(name(shape), "$/h", Judged::Worst, Some(2.0), &hours)?);
         all.extend(hours);
     }
@@ -127,7 +135,7 @@ pub(super) fn topology(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     draft.cases = cases;
     draft.costs = costs;
     draft.series.push(series("an hour", "topology", "$/h, median", points));
-    draft.series.push(series("an operation", "topology", "millionths of a dollar, median", per_operation));
+    draft.series.push(series("an operation", "topology", "millionths of a dollar, median", medians));
     Ok(draft)
 }
 
@@ -143,9 +151,9 @@ pub(super) fn scale(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     for _ in 0..stage.plan.runs() {
         costs.clear();
         for (agents, prices) in COUNTS.into_iter().zip(&mut prices) {
-            let spell = spell(stage, agents, Shape::Mesh, what)?;
-            prices.push(spell.per_operation(stage.plan));
-            costs.extend(spell.costs(stage.plan));
+            let of_it = spell(stage, agents, Shape::Mesh, what)?.costs(stage.plan);
+            prices.push(per_operation(&of_it));
+            costs.extend(of_it);
         }
         let last = |at: usize| prices[at].last().copied().unwrap_or(f64::NAN);
         ratios.push(last(3) / last(0));
@@ -158,4 +166,21 @@ pub(super) fn scale(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let points = COUNTS.into_iter().zip(prices.iter().map(|prices| median(prices)));
     draft.series.push(series("an execution", "agents", "millionths of a dollar, median", points));
     Ok(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::price;
+
+    /// Five agents for 47.422 ms at 2 x 14 + 0.5 x 4.5 millionths a second are 7.17 millionths, which as money are 8.
+    #[test]
+    fn an_operation_s_price_is_not_rounded_to_whole_millionths() {
+        let spell = Spell { subject: "mesh of 5".into(), agents: 5, agents_ns: vec![47_422_000; 5], operations: 500 };
+        let e2b = price::built_in().into_iter().find(|table| table.provider == "e2b").unwrap();
+        let cost = spell.cost(Resources::default(), &e2b);
+        assert_eq!(cost.micro_dollars, 8);
+        let found = per_operation(&[cost]);
+        assert!((found - 0.014_345).abs() < 1e-6, "{found}");
+    }
 }

@@ -11,7 +11,7 @@ use super::communication::{counted, percentiles};
 use super::scalability::{median, name, series};
 use super::stage::{Cast, Stage};
 use super::talk;
-use super::trading::{Execution, begin, collect, execute, verify};
+use super::trading::{Execution, ONCE, begin, collect, execute, verify};
 use super::{Draft, case};
 use crate::bench::{BenchError, Judged};
 
@@ -25,8 +25,9 @@ pub(super) fn memory(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     for _ in 0..stage.plan.runs() {
         for agents in [1, 5, 10] {
             let (mut swarm, _) = stage.create(Cast::of(agents, Shape::Mesh))?;
-            execute(stage, &mut swarm, Execution { executions: 1, pace: 0, tell: false })?;
+            let executed = execute(stage, &mut swarm, ONCE)?;
             let usage = swarm.usage()?;
+            verify(stage, &swarm.charter, ONCE, &executed)?;
             stage.audit.equal("every agent was measured", &(agents as usize), &usage.len());
             let each: Vec<f64> = usage.iter().map(|usage| usage.memory as f64 / 1e6).collect();
             let mean = each.iter().sum::<f64>() / each.len().max(1) as f64;
@@ -44,13 +45,9 @@ pub(super) fn memory(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     while let Some(swarm) = kept.pop() {
         stage.destroy(swarm)?;
     }
-    let bars = stage.plan.material_bars() * size_of::<Event>();
-    let least = bars as f64 / 1e6 / 2.0;
     let agents: f64 = of_count.iter().map(|(agents, means)| f64::from(*agents) * means.iter().sum::<f64>()).sum();
     let count: f64 = of_count.iter().map(|(agents, means)| f64::from(*agents) * means.len() as f64).sum();
-    let mean = agents / count;
-    let claim = "agents hold their bars: MB of each, in the mean";
-    stage.audit.claim(claim, format!("{least:.3} or more"), format!("{mean:.3}"), mean >= least);
+    hold_bars(stage, agents / count);
     let mut draft = Draft::of(all);
     for (agents, means) in &of_count {
         draft.cases.push(case(format!("each of {agents}"), "MB", Judged::Mean, None, means)?);
@@ -58,6 +55,14 @@ pub(super) fn memory(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     let points = of_count.iter().map(|(agents, means)| (agents, median(means)));
     draft.series.push(series("memory of an agent", "agents", "MB, median", points));
     Ok(draft)
+}
+
+/// Claims that an agent's memory, MB in the mean, is that of one who has what it works with.
+pub(super) fn hold_bars(stage: &mut Stage<'_>, mean: f64) {
+    let bars = stage.plan.material_bars() * size_of::<Event>();
+    let least = bars as f64 / 1e6 / 2.0;
+    let claim = "agents hold their bars: MB of each, in the mean";
+    stage.audit.claim(claim, format!("{least:.3} or more"), format!("{mean:.3}"), mean >= least);
 }
 
 /// 14: CPU time of six agents that work at a rate.
@@ -84,14 +89,14 @@ pub(super) fn cpu(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
             let executed = collect(stage, &mut swarm, what)?;
             let wall = began.elapsed().as_nanos() as f64;
             let after: u64 = swarm.usage()?.iter().map(|usage| usage.cpu_ns).sum();
-            let (_, more) = counted(stage, &mut swarm, EVERY, count)?;
+            let arrivals = counted(stage, &mut swarm, EVERY, count)?;
             verify(stage, &swarm.charter, what, &executed)?;
             let used = after.saturating_sub(before);
             // What the executions took together is CPU time at most by what waited for a core.
             stage.audit.claim("working used CPU time", "above 0", if used > 0 { "yes" } else { "no" }, used > 0);
             if run > 0 {
                 shares.push(used as f64 / wall * 100.0);
-                delays.extend(more);
+                delays.extend(arrivals.iter().map(|arrival| arrival.delay));
                 of_executions.extend(executed.took);
             }
         }
@@ -119,8 +124,7 @@ pub(super) fn bandwidth(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     for _ in 0..stage.plan.runs() {
         let (before, news) = (swarm.traffic()?, news(stage, &mut swarm)?);
         let began = Instant::now();
-        begin(&mut swarm, what)?;
-        let executed = collect(stage, &mut swarm, what)?;
+        let executed = execute(stage, &mut swarm, what)?;
         // News are there when their receivers have counted them.
         let due = told * u64::from(AGENTS - 1);
         let waited = Instant::now();

@@ -7,8 +7,9 @@ use starling_core::UnixNanos;
 use starling_swarm::consensus::ballot::Action;
 use starling_swarm::topology::Shape;
 
+use super::resources::hold_bars;
 use super::stage::{Cast, Stage, Swarm, ms_of};
-use super::trading::{Execution, debate, execute, expected, honest};
+use super::trading::{ONCE, debate, execute, expected, honest, verify};
 use super::words::{Answer, Conduct, Order};
 use super::{Draft, case};
 use crate::bench::{BenchError, Judged, Point, Series};
@@ -45,8 +46,9 @@ pub(super) fn few(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     for _ in 0..stage.plan.runs() {
         for agents in counts {
             let (mut swarm, _) = stage.create(Cast::of(agents, Shape::Mesh))?;
-            execute(stage, &mut swarm, Execution { executions: 1, pace: 0, tell: false })?;
+            let executed = execute(stage, &mut swarm, ONCE)?;
             let total = super::stage::ms(swarm.began.elapsed());
+            verify(stage, &swarm.charter, ONCE, &executed)?;
             stage.destroy(swarm)?;
             per_agent.entry(agents).or_default().push(total / f64::from(agents));
         }
@@ -62,7 +64,8 @@ pub(super) fn few(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     Ok(draft)
 }
 
-/// 5: how creation grows.
+/// 5: how creation grows. Where agents share a process, what they hold together is not told: the allocator gives those who
+/// come what it kept of those who went, and 13 is where nobody has gone before.
 pub(super) fn many(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
     stage.does("20 agents");
     let counts = [2_u32, 4, 8, 10, 12, 16, 20];
@@ -77,8 +80,11 @@ pub(super) fn many(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
             stage.audit.equal("every agent is there to be measured", &(agents as usize), &usage.len());
             stage.destroy(swarm)?;
             times.entry(agents).or_default().push(creation.total_ms);
-            let bytes: u64 = usage.iter().map(|usage| usage.memory).sum();
-            memory.entry(agents).or_default().push(bytes as f64 / 1e6);
+            if !stage.shares_memory() {
+                let bytes: u64 = usage.iter().map(|usage| usage.memory).sum();
+                memory.entry(agents).or_default().push(bytes as f64 / 1e6);
+                hold_bars(stage, bytes as f64 / 1e6 / f64::from(agents));
+            }
             cpu.entry(agents).or_default().push(ms_of(usage.iter().map(|usage| usage.cpu_ns).sum()));
         }
     }
@@ -94,7 +100,9 @@ pub(super) fn many(stage: &mut Stage<'_>) -> Result<Draft, BenchError> {
         draft.cases.push(case(format!("{agents} agents"), "ms", Judged::Mean, None, samples)?);
     }
     draft.series.push(series("start to ready", "agents", "ms, median", medians(&times)));
-    draft.series.push(series("memory of all", "agents", "MB, median", medians(&memory)));
+    if !memory.is_empty() {
+        draft.series.push(series("memory of all", "agents", "MB, median", medians(&memory)));
+    }
     draft.series.push(series("CPU time of all", "agents", "ms, median", medians(&cpu)));
     draft.series.extend(
         growth.map(|growth| {

@@ -206,8 +206,10 @@ pub(super) struct Swarm {
 }
 
 /// How long a swarm lived.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Life {
+    /// What it was told, for whoever looks at its work when nothing is paid for any more.
+    pub(super) charter: Charter,
     /// Of each agent, from the first order to its end, nanoseconds.
     pub(super) agents_ns: Vec<u64>,
     /// From the order to end until all were gone, ms.
@@ -366,7 +368,7 @@ impl<'a> Stage<'a> {
         if !swarm.charter.mortal {
             self.audit.equal("frames passed along edges of the topology only; elsewhere", &0, &astray);
         }
-        let Swarm { quarters, began, killed, before, .. } = swarm;
+        let Swarm { quarters, charter, began, killed, before, .. } = swarm;
         let ordered = Instant::now();
         quarters.destroy()?;
         let ended = Instant::now();
@@ -381,7 +383,7 @@ impl<'a> Stage<'a> {
         let found = if left.is_empty() { "nothing".to_owned() } else { left.join(", ") };
         self.audit.claim(claim, "nothing", found, left.is_empty());
         let agents_ns = killed.into_iter().map(|killed| nanos(killed.unwrap_or(ended).duration_since(began))).collect();
-        Ok(Life { agents_ns, destroy_ms: ms(ended.duration_since(ordered)) })
+        Ok(Life { charter, agents_ns, destroy_ms: ms(ended.duration_since(ordered)) })
     }
 }
 

@@ -12,7 +12,7 @@ use starling_core::UnixNanos;
 use starling_swarm::component::{Component, Outbox, Priority};
 use starling_swarm::id::AgentId;
 
-use super::words::Signals;
+use super::words::{Arrival, Signals};
 
 /// A word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,14 +73,13 @@ struct Offering {
 }
 
 /// What came of another's offer.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Received {
     /// Which; those before are forgotten.
     offer: u32,
-    pub(super) numbers: BTreeSet<u32>,
+    numbers: BTreeSet<u32>,
+    pub(super) arrivals: Vec<Arrival>,
     pub(super) doubled: u64,
-    pub(super) delays: Vec<u64>,
-    pub(super) span: Option<(UnixNanos, UnixNanos)>,
 }
 
 /// One agent's part in it.
@@ -208,13 +207,12 @@ impl Component for Talk {
             }
             Word::Note { offer, number, due, .. } => {
                 self.expect(offer);
-                let Received { offer: present, numbers, doubled, delays, span } = &mut self.received;
+                let Received { offer: present, numbers, arrivals, doubled } = &mut self.received;
                 if *present != offer {
                     return;
                 }
                 if numbers.insert(number) {
-                    delays.push(now.since(due));
-                    *span = Some((span.map_or(now, |(first, _)| first), now));
+                    arrivals.push(Arrival { due, delay: now.since(due) });
                 } else {
                     *doubled += 1;
                 }

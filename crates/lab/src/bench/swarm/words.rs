@@ -231,6 +231,15 @@ pub struct Told {
     pub refused: u64,
 }
 
+/// A message of an offer that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// When it should have left.
+    pub due: UnixNanos,
+    /// Nanoseconds from then to its arrival.
+    pub delay: u64,
+}
+
 /// From an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
@@ -276,14 +285,10 @@ pub enum Answer {
     },
     /// What came of an offer.
     Counted {
-        /// Different messages that came.
-        received: u64,
+        /// Different messages that came, in their order.
+        arrivals: Vec<Arrival>,
         /// Messages that came again.
         doubled: u64,
-        /// Nanoseconds from when each should have left to its arrival.
-        delays: Vec<u64>,
-        /// When the first and the last came.
-        span: Option<(UnixNanos, UnixNanos)>,
     },
     /// All have everything that was written.
     Written {
@@ -299,12 +304,10 @@ pub enum Answer {
         /// The task.
         key: u64,
     },
-    /// It ran an attempt at a task, which took so long.
+    /// It ran an attempt at a task.
     Ran {
         /// The task.
         key: u64,
-        /// Nanoseconds.
-        took: u64,
     },
     /// A task of its submission ended.
     Done {

@@ -86,7 +86,7 @@ impl Compare {
             }
             _ => return Err(Failure::usage("compare two programs or two results, not one of each")),
         };
-        if record.comparisons.is_empty() {
+        if record.comparisons.is_empty() && record.broken.is_empty() {
             return Err(Failure::usage(
                 "there is no benchmark of both sides to compare; `starling bench engine --list` shows what there is",
             ));
@@ -96,19 +96,13 @@ impl Compare {
         } else {
             put(record.table().trim_end())?;
         }
-        let worse: Vec<&str> = record.worse().iter().map(|c| c.id.as_str()).collect();
-        match worse.len() {
-            0 => Ok(()),
-            _ if !gate => {
+        match faults(&record) {
+            Some(faults) if gate => Err(Failure::run(faults)),
+            Some(_) => {
                 say("results of two times judge nothing on a machine that others use, too: compare the programs");
                 Ok(())
             }
-            n => Err(Failure::run(format!(
-                "{n} of {} got worse by more than {} %: {}",
-                record.comparisons.len(),
-                self.tolerance * 100.0,
-                worse.join(", ")
-            ))),
+            None => Ok(()),
         }
     }
 
@@ -172,9 +166,21 @@ impl Compare {
             return Err(failed(program, &output.stderr));
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let here = |id: &&str| !id.starts_with("engine/cold start") && !id.contains(" against ");
+        // Rows of the whole path come of one run at a pace, which no number of executions repeats.
+        let here =
+            |id: &&str| !id.starts_with("engine/cold start") && !id.contains(" against ") && !id.starts_with("path/");
         Ok(text.lines().filter(here).map(str::to_owned).collect())
     }
+}
+
+/// What keeps the second from taking the place of the first, if anything does.
+fn faults(record: &ComparisonRecord) -> Option<String> {
+    let worse: Vec<&str> = record.worse().iter().map(|c| c.id.as_str()).collect();
+    let broken: Vec<&str> = record.broken.iter().map(|b| b.id.as_str()).collect();
+    let (n, all, share) = (worse.len(), record.comparisons.len(), record.tolerance * 100.0);
+    let slower = (n > 0).then(|| format!("{n} of {all} got worse by more than {share} %: {}", worse.join(", ")));
+    let broken = (!broken.is_empty()).then(|| format!("of the second do not count: {}", broken.join(", ")));
+    slower.into_iter().chain(broken).reduce(|slower, broken| format!("{slower}; {broken}"))
 }
 
 fn progress(steps: u64, json: bool) -> ProgressBar {
@@ -218,4 +224,27 @@ fn count(program: &Path, id: &str, executions: u64) -> Result<u64, Failure> {
     let text = String::from_utf8_lossy(&output.stdout);
     let total = text.lines().find_map(|line| line.strip_prefix("summary: ")?.split_whitespace().next()?.parse().ok());
     total.ok_or_else(|| Failure::run(format!("valgrind's counts of {id} have no summary")))
+}
+
+#[cfg(test)]
+mod tests {
+    use starling_lab::bench::compare::Broken;
+
+    use super::*;
+
+    /// Whatever else got better.
+    #[test]
+    fn a_second_program_fails_by_what_got_worse_and_by_what_does_not_count() {
+        let of = |counts: [f64; 2]| {
+            let [before, after] = counts.map(|count| [("a".to_owned(), count)]);
+            counted(&before, &after, 0.05)
+        };
+        assert_eq!(faults(&of([100.0, 100.0])), None);
+        assert_eq!(faults(&of([100.0, 110.0])).unwrap(), "1 of 1 got worse by more than 5 %: a");
+        let broken = vec![Broken { id: "b".into(), reason: "every frame became an event".into() }];
+        let [better, worse] =
+            [50.0, 110.0].map(|after| ComparisonRecord { broken: broken.clone(), ..of([100.0, after]) });
+        assert_eq!(faults(&better).unwrap(), "of the second do not count: b");
+        assert_eq!(faults(&worse).unwrap(), "1 of 1 got worse by more than 5 %: a; of the second do not count: b");
+    }
 }

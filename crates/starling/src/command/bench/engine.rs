@@ -91,6 +91,14 @@ impl Engine {
             return list.iter().map(Workload::id).chain(path).try_for_each(put);
         }
         if let Some(executions) = self.executions {
+            if list.is_empty() {
+                let message = format!(
+                    "--executions {executions}: nothing that is named `{}` can be executed alone (rows of the whole path and of \
+                     memory are of one run); name another of `starling bench engine --list`",
+                    self.category.join("`, `")
+                );
+                return Err(Failure::usage(message));
+            }
             return list.iter().try_for_each(|w| execute(w, executions));
         }
         let tier = self.tier.tier();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use starling_lab::bench::history::comparable;
 use starling_lab::bench::{BenchRecord, Benchmark, Missing, SCHEMA, Subject, Tier, price};
@@ -88,25 +89,57 @@ impl Keeping {
     }
 }
 
-/// A measurement under way: when it began, and how busy the machine was then.
+/// When something was measured, on how busy a machine, and for how long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Circumstances {
+    /// When it began.
+    date: String,
+    /// Load of the machine before and after, the highest of all sittings.
+    load: Option<[f64; 2]>,
+    /// How long all sittings took, seconds.
+    seconds: f64,
+}
+
+/// A measurement under way: what its earlier sittings came to, and how this one began.
 pub(super) struct Sitting {
+    earlier: Option<Circumstances>,
+    date: String,
     started: Instant,
     load: Option<f64>,
 }
 
 impl Sitting {
     pub(super) fn begin() -> Self {
-        Self { started: Instant::now(), load: load() }
+        Self::after(None)
+    }
+
+    /// Goes on with what was interrupted, if anything was.
+    pub(super) fn after(earlier: Option<Circumstances>) -> Self {
+        let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        Self { earlier, date, started: Instant::now(), load: load() }
+    }
+
+    /// Of all sittings. Their figures are as old as the first, and as disturbed as the busiest.
+    pub(super) fn so_far(&self) -> Circumstances {
+        let load = self.load.zip(load()).map(|(before, after)| [before, after]);
+        let seconds = self.started.elapsed().as_secs_f64();
+        let Some(earlier) = &self.earlier else { return Circumstances { date: self.date.clone(), load, seconds } };
+        Circumstances {
+            date: earlier.date.clone(),
+            load: [earlier.load, load].into_iter().flatten().reduce(|[a, b], [c, d]| [a.max(c), b.max(d)]),
+            seconds: earlier.seconds + seconds,
+        }
     }
 
     /// What it came to, with everything that a record says of machine and build.
     pub(super) fn end(
-        self,
+        &self,
         subject: Subject,
         tier: Tier,
         benchmarks: Vec<Benchmark>,
         missing: Vec<Missing>,
     ) -> BenchRecord {
+        let Circumstances { date, load, seconds } = self.so_far();
         BenchRecord {
             schema: SCHEMA,
             subject,
@@ -114,14 +147,22 @@ impl Sitting {
             missing,
             machine: machine(),
             cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()),
-            load: self.load.zip(load()).map(|(before, after)| [before, after]),
+            load,
             commit: backtest::COMMIT.to_owned(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            profile: if cfg!(debug_assertions) { "debug: not for figures" } else { "release" }.to_owned(),
+            date,
+            profile: profile(),
             tier: tier.name().to_owned(),
-            seconds: self.started.elapsed().as_secs_f64(),
+            seconds,
         }
     }
+}
+
+/// How this program was built, as far as figures depend on it.
+fn profile() -> String {
+    let build = if cfg!(debug_assertions) { "debug: not for figures" } else { "release" };
+    // Its allocator counts all the time.
+    let counting = if cfg!(feature = "allocations") { ", counting allocations" } else { "" };
+    format!("{build}{counting}")
 }
 
 /// Tells a result, and fails if one of its benchmarks does.
@@ -403,5 +444,23 @@ impl Report {
         }
         say(format_args!("{} and {}", page.display(), markdown.display()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_sittings_are_as_old_as_the_first_and_as_disturbed_as_the_busiest() {
+        let date = "2026-01-02 03:04:05 UTC".to_owned();
+        // No machine is as busy.
+        let load = Some([9_000.0, 9_001.0]);
+        let earlier = Circumstances { date: date.clone(), load, seconds: 1_000.0 };
+        let found = Sitting::after(Some(earlier)).so_far();
+        assert_eq!((&found.date, found.load), (&date, load));
+        assert!((1_000.0..2_000.0).contains(&found.seconds), "{found:?}");
+        let alone = Sitting::begin().so_far();
+        assert!(alone.date > date && alone.seconds < 1_000.0, "{alone:?}");
     }
 }

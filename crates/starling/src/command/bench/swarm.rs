@@ -1,7 +1,8 @@
 //! `starling bench swarm`: the eighteen benchmarks of swarms, on every provider there is, to one record.
 //!
 //! Invariant: a benchmark that is done is kept at once, so an interrupt costs the one under way; the same command goes on
-//! if program, tier and machine are the same. Whatever happens, no agent is left behind.
+//! if program and machine are the same. Another command leaves what is kept as it is. Whatever happens, no agent is left
+//! behind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,13 +21,13 @@ use starling_swarm::cost::{PriceTable, Resources};
 
 use super::super::{backtest, demo, output};
 use super::engine::{TierChoice, machine};
-use super::runs::{Keeping, Sitting, conclude};
+use super::runs::{Circumstances, Keeping, Sitting, conclude};
 use crate::swarm::draw;
 use crate::terminal::{Failure, interrupted, put, say};
 
 /// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What is done so far, in the folder of the results: a heading, then a benchmark a line.
+/// What is done so far, in the folder of the results: a heading, the circumstances, then a benchmark a line.
 const PARTIAL: &str = "partial.jsonl";
 
 /// Where agents run.
@@ -69,40 +70,62 @@ pub(super) struct Swarm {
     list: bool,
 }
 
-/// What two measurements must have in common for one to go on with the other.
+/// By what a measurement is made: by another program, or on another machine, it is another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Heading {
+struct Means {
     schema: u32,
     commit: String,
     program: String,
-    tier: String,
     machine: String,
+}
+
+/// What is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    tier: String,
     prices: Vec<PriceTable>,
+    providers: Vec<String>,
+    /// The numbers of the benchmarks.
+    numbers: Vec<u32>,
+}
+
+/// What two measurements must have in common for one to go on with the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Heading {
+    means: Means,
+    asked: Asked,
 }
 
 /// What is done.
 struct Partial {
+    /// Where it is kept, if it is.
     path: Option<PathBuf>,
     heading: Heading,
+    sitting: Sitting,
     done: Vec<Benchmark>,
 }
 
 impl Partial {
-    /// What an earlier measurement of the same kind has done, if there is one.
+    /// What an earlier measurement of the same has done, if there is one. That of something else stays where it is.
     fn open(out: Option<&Path>, heading: Heading) -> Self {
-        let path = out.map(|out| out.join(PARTIAL));
-        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
-        let read = |text: &String| -> Option<Vec<Benchmark>> {
-            let mut lines = text.lines();
-            let same = serde_json::from_str::<Heading>(lines.next()?).ok()? == heading;
-            let done: Result<Vec<Benchmark>, _> = lines.map(serde_json::from_str).collect();
-            done.ok().filter(|_| same)
-        };
-        let done = text.as_ref().map(read);
-        if let Some(None) = done {
-            say("another build, tier, machine or prices: what an earlier measurement had done is done again");
+        let mut path = out.map(|out| out.join(PARTIAL));
+        let (mut earlier, mut done) = (None, Vec::new());
+        let found = path.as_ref().and_then(|path| Some(read(&fs::read_to_string(path).ok()?)));
+        match found {
+            None => {}
+            Some(Some((of, circumstances, benchmarks))) if of == heading => {
+                (earlier, done) = (Some(circumstances), benchmarks);
+            }
+            Some(Some((of, ..))) if of.means == heading.means => {
+                say(format_args!(
+                    "{} is of another tier, other benchmarks, providers or prices, and stays for the command that was \
+                     interrupted; as long as it is there, nothing is kept of this one before its end",
+                    path.take().unwrap_or_default().display()
+                ));
+            }
+            Some(_) => say("another build or machine: what an earlier measurement had done is done again"),
         }
-        Self { path, heading, done: done.flatten().unwrap_or_default() }
+        Self { path, heading, sitting: Sitting::after(earlier), done }
     }
 
     fn has(&self, provider: &str, number: u32) -> bool {
@@ -110,13 +133,17 @@ impl Partial {
         self.done.iter().any(same)
     }
 
+    /// What is kept: the same command tries again what could not be carried out.
+    fn kept(&self) -> impl Iterator<Item = &Benchmark> {
+        self.done.iter().filter(|benchmark| benchmark.samples.n > 0)
+    }
+
     fn push(&mut self, benchmark: Benchmark) -> Result<(), Failure> {
         self.done.push(benchmark);
         let Some(path) = &self.path else { return Ok(()) };
-        let heading = serde_json::to_string(&self.heading).map_err(Failure::run)?;
-        let lines: Result<Vec<String>, _> = self.done.iter().map(serde_json::to_string).collect();
-        let text = std::iter::once(heading).chain(lines.map_err(Failure::run)?).collect::<Vec<_>>().join("\n");
-        output::write_whole(path, text.as_bytes())
+        let head = [serde_json::to_string(&self.heading), serde_json::to_string(&self.sitting.so_far())];
+        let lines: Result<Vec<String>, _> = head.into_iter().chain(self.kept().map(serde_json::to_string)).collect();
+        output::write_whole(path, lines.map_err(Failure::run)?.join("\n").as_bytes())
     }
 
     /// All is done, and kept elsewhere.
@@ -126,6 +153,14 @@ impl Partial {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// What the lines of a [`PARTIAL`] say; `None` of what another layout wrote.
+fn read(text: &str) -> Option<(Heading, Circumstances, Vec<Benchmark>)> {
+    let mut lines = text.lines();
+    let (heading, circumstances) = (lines.next()?, lines.next()?);
+    let done: Result<Vec<Benchmark>, _> = lines.map(serde_json::from_str).collect();
+    Some((serde_json::from_str(heading).ok()?, serde_json::from_str(circumstances).ok()?, done.ok()?))
 }
 
 /// A folder that goes when it is dropped.
@@ -167,6 +202,12 @@ impl Swarm {
         Ok(list)
     }
 
+    /// Where agents run, each once.
+    fn providers(&self) -> Vec<ProviderChoice> {
+        let wanted: BTreeSet<ProviderChoice> = self.provider.iter().copied().collect();
+        if wanted.is_empty() { ProviderChoice::ALL.into() } else { wanted.into_iter().collect() }
+    }
+
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
         let list = self.chosen()?;
         if self.list {
@@ -186,19 +227,18 @@ impl Swarm {
         }
         let (prices, tier) = (self.keeping.prices.tables()?, self.tier.tier());
         let desk = self.keeping.open(Subject::Swarm)?;
-        let heading = Heading {
-            schema: SCHEMA,
-            commit: backtest::COMMIT.to_owned(),
-            program: program(),
+        let (commit, program, machine) = (backtest::COMMIT.to_owned(), program(), machine());
+        let asked = Asked {
             tier: tier.name().to_owned(),
-            machine: machine(),
             prices: prices.clone(),
+            providers: self.providers().iter().map(|choice| choice.name().to_owned()).collect(),
+            numbers: list.iter().map(|definition| definition.number).collect(),
         };
+        let heading = Heading { means: Means { schema: SCHEMA, commit, program, machine }, asked };
         let mut partial = Partial::open(self.keeping.folder(), heading);
         let stop = interrupted();
-        let sitting = Sitting::begin();
         let benchmarks = self.measure(&list, tier, prices, &stop, &mut partial, json)?;
-        let record = sitting.end(Subject::Swarm, tier, benchmarks, missing());
+        let record = partial.sitting.end(Subject::Swarm, tier, benchmarks, missing());
         let page = desk.map(|desk| desk.publish(&record)).transpose()?;
         partial.close();
         conclude(&record, page.as_deref(), json)
@@ -213,9 +253,7 @@ impl Swarm {
         partial: &mut Partial,
         json: bool,
     ) -> Result<Vec<Benchmark>, Failure> {
-        let wanted: BTreeSet<ProviderChoice> = self.provider.iter().copied().collect();
-        let wanted: Vec<ProviderChoice> =
-            if wanted.is_empty() { ProviderChoice::ALL.into() } else { wanted.into_iter().collect() };
+        let wanted = self.providers();
         let scratch = Scratch::new()?;
         let plan = Plan {
             tier,
@@ -234,10 +272,8 @@ impl Swarm {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        let done = wanted.iter().flat_map(|p| list.iter().map(move |d| (p.name(), d.number)));
-        let done = done.filter(|(provider, number)| partial.has(provider, *number)).count();
-        if done > 0 {
-            say(format_args!("going on: {done} of {all} are done"));
+        if !partial.done.is_empty() {
+            say(format_args!("going on: {} of {all} are done", partial.done.len()));
         }
         if cfg!(debug_assertions) {
             say("this is a debug build: its figures say nothing about swarms");
@@ -256,9 +292,11 @@ impl Swarm {
                     let message = match &partial.path {
                         Some(_) => format!(
                             "interrupted: {} of {all} are done and kept; the same command goes on with the others",
-                            partial.done.len()
+                            partial.kept().count()
                         ),
-                        None => "interrupted: nothing is kept; with --out DIR the same command would go on".to_owned(),
+                        None => "interrupted: nothing is kept; with --out DIR, a folder of its own, the same command would go \
+                                 on"
+                            .to_owned(),
                     };
                     return Err(Failure { code: 130, message });
                 }
@@ -272,8 +310,7 @@ impl Swarm {
             Id::Path(_) => u32::MAX,
         };
         let place = |b: &Benchmark| wanted.iter().position(|choice| b.provider.as_deref() == Some(choice.name()));
-        let chosen = |b: &&Benchmark| place(b).is_some() && list.iter().any(|d| d.number == number(b));
-        let mut benchmarks: Vec<Benchmark> = partial.done.iter().filter(chosen).cloned().collect();
+        let mut benchmarks = partial.done.clone();
         benchmarks.sort_by_key(|b| (place(b), number(b)));
         Ok(benchmarks)
     }
@@ -316,4 +353,69 @@ fn program() -> String {
 fn missing() -> Vec<Missing> {
     let reason = "its sandboxes are not a provider yet: the eighteen run on threads and on processes of this machine";
     vec![Missing { suite: "swarm/e2b".to_owned(), reason: reason.to_owned() }]
+}
+
+#[cfg(test)]
+mod tests {
+    use starling_lab::bench::Distribution;
+
+    use super::*;
+
+    fn heading(numbers: &[u32], program: &str) -> Heading {
+        let means = Means { schema: SCHEMA, commit: "c".into(), program: program.into(), machine: "m".into() };
+        let asked = Asked {
+            tier: "fast".into(),
+            prices: Vec::new(),
+            providers: vec!["process".into()],
+            numbers: numbers.to_vec(),
+        };
+        Heading { means, asked }
+    }
+
+    /// Of so many samples.
+    fn benchmark(number: u32, n: usize) -> Benchmark {
+        let samples = Distribution { n, ..Distribution::of(&[1.0]).unwrap() };
+        Benchmark {
+            provider: Some("process".into()),
+            ..Benchmark::bare(Id::Number(number), "swarm", "b", "s", samples)
+        }
+    }
+
+    fn numbers(partial: &Partial) -> Vec<u32> {
+        (1..=18).filter(|number| partial.has("process", *number)).collect()
+    }
+
+    #[test]
+    fn what_was_asked_otherwise_is_neither_gone_on_with_nor_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |heading| Partial::open(Some(folder.path()), heading);
+        let mut first = open(heading(&[1, 2, 3], "p"));
+        first.push(benchmark(1, 5)).unwrap();
+        first.push(benchmark(2, 5)).unwrap();
+        // One of the three alone is measured itself, and takes nothing away when it is done.
+        let mut other = open(heading(&[1], "p"));
+        assert_eq!(numbers(&other), [0; 0]);
+        other.push(benchmark(1, 5)).unwrap();
+        other.close();
+        let again = open(heading(&[1, 2, 3], "p"));
+        assert_eq!(numbers(&again), [1, 2]);
+        // Another program never goes on with it: its own takes the place.
+        let mut new = open(heading(&[1, 2, 3], "q"));
+        assert_eq!(numbers(&new), [0; 0]);
+        new.push(benchmark(3, 5)).unwrap();
+        assert_eq!(numbers(&open(heading(&[1, 2, 3], "q"))), [3]);
+        again.close();
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_carried_out_is_told_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Partial::open(Some(folder.path()), heading(&[1, 2], "p"));
+        let mut first = open();
+        first.push(benchmark(1, 0)).unwrap();
+        first.push(benchmark(2, 5)).unwrap();
+        assert_eq!((numbers(&first), first.kept().count()), (vec![1, 2], 1));
+        assert_eq!(numbers(&open()), [2]);
+    }
 }
