@@ -121,7 +121,7 @@ pub enum SwarmError {
     GivenUp {
         /// Who.
         agent: String,
-        /// How it died last.
+        /// How it died last, or why it could not be started.
         how: String,
     },
     /// A budget is spent.

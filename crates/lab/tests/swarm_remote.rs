@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use starling_core::time::{DAY, SECOND};
 use starling_core::{Event, Qty, Quote, UnixNanos};
 use starling_lab::config::Config;
 use starling_lab::run::Run;
@@ -26,6 +27,9 @@ use starling_swarm::consensus::council::Subject;
 use starling_swarm::consensus::tally::Outcome;
 use starling_swarm::cost::MicroDollars;
 use starling_swarm::id::AgentId;
+
+/// More waits than any conference here takes.
+const WAITS_MAX: u64 = 1_000_000;
 
 /// Simulations with words that are late by chance; `SWARM_SEEDS` for more.
 fn seeds() -> u64 {
@@ -86,6 +90,10 @@ enum Fate {
     Death,
     /// It says nothing any more.
     Silence,
+    /// Nor do those that come after it.
+    Muteness,
+    /// It dies, and nobody comes after it.
+    Loss,
 }
 
 /// Agents of this thread; some fall.
@@ -93,7 +101,10 @@ struct Barracks {
     roles: Vec<Role>,
     agents: Vec<Option<(AgentId, Outpost)>>,
     silent: Vec<bool>,
+    mute: Vec<bool>,
     clock: UnixNanos,
+    /// At which wait the clock leaps, and by how many nanoseconds.
+    leap: Option<(u64, i64)>,
     reports: VecDeque<Report>,
     /// At which message to an agent it falls, and how; the last first.
     fates: Vec<(u64, usize, Fate)>,
@@ -125,8 +136,10 @@ impl Barracks {
         let mut barracks = Self {
             agents: roles.iter().map(|_| None).collect(),
             silent: vec![false; roles.len()],
+            mute: vec![false; roles.len()],
             roles,
             clock: UnixNanos::new(1),
+            leap: None,
             reports: VecDeque::new(),
             fates,
             recruits: Vec::new(),
@@ -161,7 +174,7 @@ impl Barracks {
     fn recruit(&mut self, at: usize) {
         let agent = AgentId(self.numbers);
         self.numbers += 1;
-        self.silent[at] = false;
+        self.silent[at] = self.mute[at];
         self.agents[at] = Some((agent, Outpost::new(self.clock, &self.roles[at], self.cuts.is_none()).unwrap()));
         self.reports.push_back(Report::Here { at, agent });
     }
@@ -212,7 +225,11 @@ impl Line for Barracks {
             return Ok(None);
         }
         self.waits += 1;
+        assert!(self.waits < WAITS_MAX, "the chair waits for ever");
         self.clock = self.clock.saturating_add(1_000);
+        if let Some((_, by)) = self.leap.take_if(|(when, _)| *when <= self.waits) {
+            self.clock = UnixNanos::new(self.clock.get().checked_add_signed(by).unwrap());
+        }
         let (waits, recruits) = (self.waits, std::mem::take(&mut self.recruits));
         for (when, at) in recruits {
             if when <= waits { self.recruit(at) } else { self.recruits.push((when, at)) }
@@ -251,6 +268,11 @@ impl Line for Barracks {
             match fate {
                 Fate::Death => self.fall(at, "signal 9"),
                 Fate::Silence => self.silent[at] = true,
+                Fate::Muteness => (self.silent[at], self.mute[at]) = (true, true),
+                Fate::Loss => {
+                    self.fall(at, "signal 9");
+                    self.recruits.retain(|(_, lost)| *lost != at);
+                }
             }
         }
         Ok(())
@@ -370,6 +392,83 @@ fn who_says_nothing_any_more_is_replaced() {
     assert_eq!(absences.iter().map(|absence| absence.how.as_str()).collect::<Vec<_>>(), ["silence", "silence"]);
 }
 
+/// The name of the agent at a place.
+fn name(text: &str, at: usize) -> String {
+    Config::read(text).unwrap().swarm.unwrap().agents[at].id.clone()
+}
+
+#[test]
+fn who_falls_silent_again_and_again_ends_the_swarm() {
+    let (text, events) = (text(&[("swarm.process.patience", "5s")]), events(240));
+    let mut chair = chair(&text, &events, vec![(500, 2, Fate::Muteness)]);
+    let error = confer(&mut chair, &events).unwrap_err();
+    assert!(matches!(error, SwarmError::Silent { waited_s: 50, .. }), "{error}");
+    let told = format!("{} and those in its place fell silent 10 times; raise", name(&text, 2));
+    assert!(error.to_string().contains(&told), "{error}");
+}
+
+#[test]
+fn a_place_to_which_nobody_comes_ends_the_swarm() {
+    let (text, events) = (text(&[("swarm.process.patience", "5s")]), events(240));
+    let mut chair = chair(&text, &events, vec![(500, 2, Fate::Loss)]);
+    let error = confer(&mut chair, &events).unwrap_err().to_string();
+    assert!(error.contains(&format!("within 50 s: {} does not come", name(&text, 2))), "{error}");
+}
+
+/// The run's process is stopped for a while, or the machine sleeps.
+#[test]
+fn a_chair_that_was_not_there_holds_nobody_for_silent() {
+    let (text, events) = (text(&[("swarm.process.patience", "5s")]), events(240));
+    let (here, _) = in_process(&text, &events);
+    let mut undisturbed = chair(&text, &events, Vec::new());
+    confer(&mut undisturbed, &events).unwrap();
+    let waits = undisturbed.line().waits;
+    for tenth in 1..10 {
+        let mut chair = chair(&text, &events, Vec::new());
+        chair.line_mut().leap = Some((waits * tenth / 10, 20 * 5 * SECOND as i64));
+        let (told, end) = confer(&mut chair, &events).unwrap();
+        assert_eq!(told, here, "after {tenth} tenths");
+        assert_eq!(end.processes.unwrap().absences.len(), 0, "after {tenth} tenths");
+    }
+}
+
+#[test]
+fn silence_is_noticed_although_the_clock_was_set_back() {
+    let (text, events) = (text(&[("swarm.process.patience", "5s")]), events(240));
+    let (here, _) = in_process(&text, &events);
+    let charter = Charter::of_processes(&Config::read(&text).unwrap(), &[7; 32]).unwrap();
+    let mut barracks = Barracks::new(&charter, &text, vec![(500, 2, Fate::Silence)], None);
+    (barracks.clock, barracks.leap) = (UnixNanos::new(1_001 * DAY), Some((20, -1_000 * DAY as i64)));
+    let (told, end) = confer(&mut chair_over(barracks, charter, &events), &events).unwrap();
+    assert_eq!(told, here);
+    assert_eq!(end.processes.unwrap().absences[0].how, "silence");
+}
+
+/// Between two bars the chair listens, too: who dies then is replaced, and has seen the past, before the next bar.
+#[test]
+fn who_dies_between_two_bars_is_replaced_before_the_next() {
+    let (text, events) = (text(&[("swarm.process.patience", "5s")]), events(240));
+    let (here, closing) = in_process(&text, &events);
+    let mut chair = chair(&text, &events, Vec::new());
+    let mut all = Vec::new();
+    for (index, stamp) in events.chunk_by(|a, b| a.ts() == b.ts()).enumerate() {
+        all.extend(told(&chair.on_stamp(stamp[0].ts(), stamp).unwrap()));
+        if index % 9 == 4 {
+            let at = index % 8;
+            chair.line_mut().fall(at, "signal 9");
+            let replaced = chair.line().numbers;
+            (0..100).for_each(|_| chair.idle(Duration::from_millis(20)).unwrap());
+            assert!(chair.line().numbers > replaced && chair.line().agents[at].is_some(), "at {index}");
+        }
+    }
+    let end = chair.finish().unwrap();
+    assert_eq!(all, here);
+    assert_eq!((end.records, end.alone), (closing.records, closing.alone));
+    let absences = end.processes.unwrap().absences;
+    assert!(absences.len() > 3, "{}", absences.len());
+    assert!(absences.iter().all(|absence| absence.stamp.is_none() && absence.seated_ns.is_some()), "{absences:?}");
+}
+
 #[test]
 fn links_that_are_cut_and_heal_change_no_decision() {
     let (text, events) = (text(&[]), events(420));
@@ -457,16 +556,14 @@ fn nonsense_is_refused_by_name() {
     let mut chair = chair(&text, &events, Vec::new());
     chair.line_mut().reports.push_back(Report::Said { at: 3, message: vec![0xff; 9] });
     let error = confer(&mut chair, &events).unwrap_err().to_string();
-    let name = &Config::read(&text).unwrap().swarm.unwrap().agents[3].id;
-    assert!(error.starts_with(&format!("agent `{name}` says what nobody understands")), "{error}");
+    assert!(error.starts_with(&format!("agent `{}` says what nobody understands", name(&text, 3))), "{error}");
 }
 
 #[test]
 fn an_agent_that_died_too_often_ends_the_swarm() {
     let (text, events) = (text(&[]), events(6));
     let mut chair = chair(&text, &events, Vec::new());
-    let gone = Report::Gone { at: 1, how: "signal 11".into(), noticed: UnixNanos::new(5) };
-    chair.line_mut().reports.extend([gone, Report::GivenUp { at: 1 }]);
+    chair.line_mut().reports.push_back(Report::GivenUp { at: 1, how: "signal 11".into() });
     let error = confer(&mut chair, &events).unwrap_err().to_string();
     assert!(error.contains("swarm.process.deaths_max") && error.contains("signal 11"), "{error}");
 }

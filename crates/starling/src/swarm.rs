@@ -125,7 +125,7 @@ struct Watched {
 
 impl Conference for Watched {
     fn on_stamp(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<Vec<Verdict>, SwarmError> {
-        self.pacer.wait(stamp, &self.stop);
+        self.pacer.wait(stamp, &self.stop, |at_most| self.conference.idle(at_most))?;
         if self.stop.load(Ordering::Relaxed) {
             return Err(SwarmError::Interrupted { stamp });
         }

@@ -4,6 +4,7 @@
 //! it took, in which order it came, and what it cost may differ from one conference to another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use starling_core::{Event, UnixNanos};
 use starling_swarm::agent::TrackRecord;
@@ -50,6 +51,15 @@ pub trait Conference {
     /// [`SwarmError`].
     fn on_stamp(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<Vec<Verdict>, SwarmError>;
 
+    /// Waits for at most so long, or less: the next stamp is not due yet. Whoever has agents elsewhere listens to them.
+    ///
+    /// # Errors
+    /// [`SwarmError`].
+    fn idle(&mut self, at_most: Duration) -> Result<(), SwarmError> {
+        std::thread::park_timeout(at_most);
+        Ok(())
+    }
+
     /// The data has ended.
     ///
     /// # Errors
@@ -60,6 +70,10 @@ pub trait Conference {
 impl<C: Conference + ?Sized> Conference for Box<C> {
     fn on_stamp(&mut self, stamp: UnixNanos, events: &[Event]) -> Result<Vec<Verdict>, SwarmError> {
         (**self).on_stamp(stamp, events)
+    }
+
+    fn idle(&mut self, at_most: Duration) -> Result<(), SwarmError> {
+        (**self).idle(at_most)
     }
 
     fn finish(&mut self) -> Result<Closing, SwarmError> {

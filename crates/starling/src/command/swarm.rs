@@ -305,21 +305,31 @@ impl At {
         }
         let mut killed = false;
         if was_live {
-            let asked = folder.ask(&Request::Stop);
-            killed = asked.is_err() || !folder.wait_free(END_MAX);
-            if killed {
-                folder.kill();
+            let due = Instant::now() + END_MAX;
+            let left = || due.saturating_duration_since(Instant::now());
+            // It answers one after the other, and others may have asked before.
+            while folder.ask(&Request::Stop).is_err() && folder.is_live() && !left().is_zero() {
+                nap(ASK_EVERY);
+            }
+            if !folder.wait_free(left()) {
+                killed = folder.kill();
                 if !folder.wait_free(END_MAX) {
                     return Err(Failure::run(format!("{}: the swarm does not end", self.state.display())));
                 }
             }
+        } else {
+            folder.check()?;
         }
-        fs::remove_dir_all(folder.path())
-            .map_err(|e| Failure::run(format!("{}: cannot be removed: {e}", self.state.display())))?;
+        let is_gone =
+            folder.remove().map_err(|e| Failure::run(format!("{}: cannot be removed: {e}", self.state.display())))?;
         if json {
             return put(json!({ "ended": was_live, "killed": killed }));
         }
-        say(if was_live { "ended" } else { "it had ended; its state folder is removed" });
+        say(match (was_live, is_gone) {
+            (true, true) => "ended",
+            (true, false) => "ended; its state folder stays, since no swarm has written all that is there",
+            (false, _) => "it had ended; its state folder is removed",
+        });
         Ok(())
     }
 }

@@ -24,9 +24,6 @@ pub(crate) const ARGUMENT: &str = "agent-of-a-provider";
 /// Longest wait for the next thing to do.
 const TURN: Duration = Duration::from_secs(1);
 
-/// Agents that a process may hold.
-pub(super) const SHARE_MAX: usize = 256;
-
 /// What a process is for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Duty {

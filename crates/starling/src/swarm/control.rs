@@ -3,34 +3,35 @@
 //! ```text
 //!  DIR/lock      locked as long as the swarm runs; holds its process id
 //!  DIR/control   a Unix socket: a line of JSON in, a line of JSON out
-//!  DIR/agents    folders of agents' processes
+//!  DIR/agents    folders of agents' processes; beside a lock only
 //!  DIR/last      the overview at the end, as JSON
 //!  DIR/log       what a deployed swarm said
 //! ```
 //!
 //! Invariant: only the owner gets in (folder 0700, socket 0600). A swarm runs here while somebody listens at the socket and
-//! holds the lock; a process id alone, which may be another's by now, tells nothing.
+//! holds the lock; a process id alone, which may be another's by now, tells nothing. A folder in which there is anything
+//! else is somebody else's: nothing is changed there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::overview::{Overview, Watch};
+use super::overview::{Overview, Watch, among};
 use crate::terminal::Failure;
 
 /// Bytes of a request.
 const REQUEST_MAX: u64 = 64 << 10;
-/// How long either side may take for a line.
+/// How long a question and its answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a swarm is told.
@@ -98,10 +99,49 @@ impl Folder {
         Failure::usage(format!("{path}: the state folder cannot be used: {error}; give another with --state"))
     }
 
+    /// The files that a swarm writes here; its lock, by which it is known, last.
+    fn files(&self) -> [PathBuf; 4] {
+        [self.socket(), self.last(), self.log(), self.lock_path()]
+    }
+
+    /// Refuses a folder that holds what no swarm wrote.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.unusable(&error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(|e| self.unusable(&e))?.path();
+            if !self.files().contains(&path) && (path != self.agents() || !self.is_state()) {
+                return Err(Failure::usage(format!(
+                    "{}: no swarm has written this; a swarm's state folder holds nothing else: name another with --state",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the folder, readable by its owner only.
     pub(crate) fn make(&self) -> Result<(), Failure> {
+        self.check()?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
         made.and_then(|()| fs::set_permissions(&self.0, Permissions::from_mode(0o700))).map_err(|e| self.unusable(&e))
+    }
+
+    /// Removes what a swarm wrote, and the folder; false if that holds something else and stays.
+    pub(crate) fn remove(&self) -> io::Result<bool> {
+        let there = |removed: io::Result<()>| match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        there(fs::remove_dir_all(self.agents()))?;
+        self.files().iter().try_for_each(|file| there(fs::remove_file(file)))?;
+        match fs::remove_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            removed => removed.map(|()| true),
+        }
     }
 
     /// The lock, if no swarm holds it.
@@ -137,14 +177,13 @@ impl Folder {
                 )),
             }
         };
-        let mut stream = UnixStream::connect(self.socket()).map_err(failed)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+        let stream = UnixStream::connect(self.socket()).map_err(failed)?;
+        let mut talk = Talk::over(&stream);
         let mut line = serde_json::to_vec(request).expect("a request is plain data");
         line.push(b'\n');
-        stream.write_all(&line).map_err(failed)?;
+        talk.write_all(&line).map_err(failed)?;
         let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).map_err(failed)?;
+        BufReader::new(talk).read_line(&mut answer).map_err(failed)?;
         serde_json::from_str(&answer)
             .map_err(|error| Failure::run(format!("{}: the swarm is of another release: {error}", self.0.display())))
     }
@@ -176,11 +215,45 @@ impl Folder {
         thread.is_ok() && freed.recv_timeout(at_most).is_ok()
     }
 
-    /// Kills the swarm that runs here. Its agents end with it.
-    pub(crate) fn kill(&self) {
-        if let Some(pid) = self.pid().filter(|_| self.is_live()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
+    /// Kills the swarm that runs here, and its agents with it; false if there was none any more.
+    pub(crate) fn kill(&self) -> bool {
+        let pid = self.pid().filter(|_| self.is_live());
+        pid.is_some_and(|pid| kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok())
+    }
+}
+
+/// A question and its answer over a socket, which end in time however slowly the other side reads and writes.
+struct Talk<'a> {
+    stream: &'a UnixStream,
+    due: Instant,
+}
+
+impl<'a> Talk<'a> {
+    fn over(stream: &'a UnixStream) -> Self {
+        Self { stream, due: Instant::now() + PATIENCE }
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.due.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Talk<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(room)
+    }
+}
+
+impl Write for Talk<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
@@ -215,7 +288,7 @@ impl Hold {
         let serve = move || {
             for stream in listener.incoming().flatten() {
                 // Who asks badly is not answered; the next is.
-                let _ = answer(stream, &theirs, &stop);
+                let _ = answer(&stream, &theirs, &stop);
             }
         };
         std::thread::Builder::new().name("control".into()).spawn(serve).map_err(unusable)?;
@@ -232,11 +305,10 @@ impl Drop for Hold {
     }
 }
 
-fn answer(stream: UnixStream, watch: &Watch, stop: &AtomicBool) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn answer(stream: &UnixStream, watch: &Watch, stop: &AtomicBool) -> io::Result<()> {
+    let mut talk = Talk::over(stream);
     let mut line = String::new();
-    BufReader::new((&stream).take(REQUEST_MAX)).read_line(&mut line)?;
+    BufReader::new(Read::by_ref(&mut talk).take(REQUEST_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Status) => Answer::Status(Box::new(watch.read())),
         Ok(Request::Scale { to }) => scale(watch, to),
@@ -248,7 +320,7 @@ fn answer(stream: UnixStream, watch: &Watch, stop: &AtomicBool) -> io::Result<()
     };
     let mut line = serde_json::to_vec(&answer).expect("an answer is plain data");
     line.push(b'\n');
-    (&stream).write_all(&line)
+    talk.write_all(&line)
 }
 
 fn scale(watch: &Watch, to: u32) -> Answer {
@@ -257,8 +329,11 @@ fn scale(watch: &Watch, to: u32) -> Answer {
     if overview.provider != "process" {
         return Answer::Refused("its agents are in the run's own process; run it with --provider process".to_owned());
     }
-    if to == 0 || to as usize > agents {
-        return Answer::Refused(format!("{agents} agents can be divided among 1 to {agents} processes, not {to}"));
+    if among(to as usize, agents) != to as usize {
+        let least = among(0, agents);
+        return Answer::Refused(format!(
+            "{agents} agents can be divided among {least} to {agents} processes, not {to}"
+        ));
     }
     watch.want(to);
     Answer::Done
@@ -266,6 +341,7 @@ fn scale(watch: &Watch, to: u32) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::overview::AgentView;
     use super::*;
 
     #[test]
@@ -292,5 +368,23 @@ mod tests {
         drop(hold);
         assert!(!folder.is_live() && folder.wait_free(PATIENCE));
         assert_eq!(folder.status().unwrap().stamps, 7, "how it was at the end");
+    }
+
+    #[test]
+    fn agents_are_divided_among_no_fewer_processes_than_hold_them() {
+        let watch = Watch::default();
+        watch.edit(|overview| {
+            overview.provider = "process".to_owned();
+            overview.agents = vec![AgentView::default(); 300];
+        });
+        for refused in [0, 1, 301] {
+            let told = format!("300 agents can be divided among 2 to 300 processes, not {refused}");
+            assert_eq!(scale(&watch, refused), Answer::Refused(told));
+        }
+        assert_eq!(watch.take_wanted(), None);
+        assert_eq!(scale(&watch, 2), Answer::Done);
+        assert_eq!(watch.take_wanted(), Some(2));
+        // A controller that wants one gets what there is already.
+        assert_eq!([1, 7, 400].map(|wanted| among(wanted, 300)), [2, 7, 300]);
     }
 }

@@ -12,6 +12,14 @@ use starling_swarm::consensus::ballot::Choice;
 
 use crate::command::output::grouped;
 
+/// Agents that a process may hold: their seats' numbers end with eight bits for which of them it is.
+const SHARE_MAX: usize = 256;
+
+/// Among how many processes agents are divided, if so many are wanted.
+pub(crate) fn among(wanted: usize, agents: usize) -> usize {
+    wanted.clamp(agents.div_ceil(SHARE_MAX), agents)
+}
+
 /// Where a swarm is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

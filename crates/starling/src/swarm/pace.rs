@@ -80,8 +80,13 @@ impl Pacer {
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
-    /// Waits; not longer than until `stop` is raised.
-    pub(crate) fn wait(&mut self, stamp: UnixNanos, stop: &AtomicBool) {
+    /// Waits by `idle`, which is told for how long at most; not longer than until `stop` is raised.
+    pub(crate) fn wait<E>(
+        &mut self,
+        stamp: UnixNanos,
+        stop: &AtomicBool,
+        mut idle: impl FnMut(Duration) -> Result<(), E>,
+    ) -> Result<(), E> {
         let pause = self.pause(stamp);
         let due = self.last.and_then(|(shown, _)| shown.checked_add(pause));
         let left = || match due {
@@ -90,12 +95,13 @@ impl Pacer {
             None => NAP,
         };
         while !left().is_zero() && !stop.load(Ordering::Relaxed) {
-            nap(left().min(NAP));
+            idle(left().min(NAP))?;
         }
         // From when it was due, so that naps do not add up; a swarm that is slower than that is not chased.
         let now = Instant::now();
         let shown = due.filter(|due| now.duration_since(*due) < pause).unwrap_or(now);
         self.last = Some((shown, stamp));
+        Ok(())
     }
 }
 
@@ -131,6 +137,8 @@ mod tests {
     #[test]
     fn a_wait_ends_when_it_is_stopped() {
         let mut pacer = Pacer { pace: Pace::Stamps(1e-6), last: Some((Instant::now(), UnixNanos::EPOCH)) };
-        pacer.wait(UnixNanos::new(1), &AtomicBool::new(true));
+        let idle = |_| Err("nobody waits");
+        assert_eq!(pacer.wait(UnixNanos::new(1), &AtomicBool::new(true), idle), Ok(()));
+        assert_eq!(pacer.wait(UnixNanos::new(2), &AtomicBool::new(false), idle), Err("nobody waits"));
     }
 }

@@ -29,8 +29,8 @@ use starling_swarm::id::AgentId;
 use starling_swarm::scale::{Autoscaler, Load};
 
 use super::Service;
-use super::agent::{ARGUMENT, Duty, Posting, SHARE_MAX, address, seat_number};
-use super::overview::Watch;
+use super::agent::{ARGUMENT, Duty, Posting, address, seat_number};
+use super::overview::{Watch, among};
 use crate::terminal::say;
 
 /// How often processes are measured.
@@ -53,6 +53,8 @@ struct Shard {
     unsaid: VecDeque<Vec<u8>>,
     /// Since when it has its resources.
     since: Option<UnixNanos>,
+    /// How the last process ended that was to be this one.
+    end: String,
 }
 
 /// What is known of a place's processes, the present one and those before.
@@ -75,6 +77,7 @@ pub(super) struct Quarters {
     text: String,
     name: String,
     endpoints: Option<Vec<String>>,
+    /// By the number of the last process that was ready, or of the first.
     shards: BTreeMap<AgentId, Shard>,
     posts: Vec<Post>,
     /// The process of each place.
@@ -160,7 +163,7 @@ impl Quarters {
     /// Starts so many processes and divides the places among them.
     fn employ(&mut self, processes: usize) -> Result<(), SwarmError> {
         let places = self.posts.len();
-        let processes = processes.clamp(places.div_ceil(SHARE_MAX), places);
+        let processes = among(processes, places);
         self.homes = vec![AgentId(0); places];
         let keys = self.charter.public();
         // Not the name of those before: their last words are not for these.
@@ -181,7 +184,8 @@ impl Quarters {
             let role = postcard::to_allocvec(&Duty::Confer(posting)).expect("a posting is plain data");
             self.provider.spawn(Spec { agent: number, role, replace: true, standby: false }).map_err(line)?;
             of_slot.iter().for_each(|at| self.homes[*at] = number);
-            let shard = Shard { places: of_slot, is_here: false, unsaid: VecDeque::new(), since: None };
+            let (unsaid, end) = (VecDeque::new(), String::new());
+            let shard = Shard { places: of_slot, is_here: false, unsaid, since: None, end };
             self.shards.insert(number, shard);
         }
         self.watch.edit(|overview| overview.processes = u32::try_from(processes).unwrap_or(u32::MAX));
@@ -200,6 +204,12 @@ impl Quarters {
             }
         }
         self.employ(processes)
+    }
+
+    /// The shard that a process is: its own, or that of the last before it that was ready. Those between died earlier.
+    fn shard_of(&self, number: AgentId) -> Option<AgentId> {
+        let before = |number: &AgentId| self.provider.status(*number)?.replaces;
+        std::iter::successors(Some(number), before).find(|number| self.shards.contains_key(number))
     }
 
     /// A process does not speak for its places any more.
@@ -236,18 +246,23 @@ impl Quarters {
                     Exit::Signal(signal) => format!("signal {signal}"),
                 };
                 self.part(agent, &how, at);
+                if let Some(shard) = self.shard_of(agent).and_then(|number| self.shards.get_mut(&number)) {
+                    shard.end = how;
+                }
             }
             Event::Said { agent, words } => {
+                // Who cannot be set up says so, and is never ready.
                 if let Some((at, message)) = address(&words)
-                    && self.homes.get(at) == Some(&agent)
+                    && let Some(number) = self.shard_of(agent)
+                    && self.homes.get(at) == Some(&number)
                 {
                     self.reports.push_back(Report::Said { at, message: message.to_vec() });
                 }
             }
-            Event::GivenUp(agent) => {
-                let replaced = self.provider.status(agent).and_then(|status| status.replaces);
-                let shard = self.shards.get(&agent).or_else(|| self.shards.get(&replaced?));
-                self.reports.extend(shard.map(|shard| Report::GivenUp { at: shard.places[0] }));
+            Event::GivenUp { agent, why } => {
+                let shard = self.shard_of(agent).and_then(|number| self.shards.get(&number));
+                let how = |end: &str| why.map_or_else(|| end.to_owned(), |why| format!("a failed start ({why})"));
+                self.reports.extend(shard.map(|s| Report::GivenUp { at: s.places[0], how: how(&s.end) }));
             }
             Event::Spent(spent) => self.reports.push_back(Report::Spent(spent)),
             Event::SpareLost { why } => say(format_args!("warning: {why}")),
@@ -258,9 +273,8 @@ impl Quarters {
     /// A process is ready, the first of its shard or one that replaces another.
     fn welcome(&mut self, number: AgentId) {
         let Some(status) = self.provider.status(number) else { return };
-        let replaced = status.replaces.and_then(|old| self.shards.remove(&old));
-        let is_new = replaced.is_none();
-        let Some(mut shard) = replaced.or_else(|| self.shards.remove(&number)) else {
+        let before = self.shard_of(number);
+        let Some(mut shard) = before.and_then(|before| self.shards.remove(&before)) else {
             // Its places have been given to others meanwhile.
             let _ = self.provider.stop(number, How::Soft);
             return;
@@ -277,7 +291,7 @@ impl Quarters {
             for &at in &shard.places {
                 let view = &mut overview.agents[at];
                 view.pid = status.process;
-                view.replaced += u64::from(!is_new);
+                view.replaced += u64::from(before != Some(number));
                 "ready".clone_into(&mut view.state);
             }
         });
@@ -325,10 +339,11 @@ impl Quarters {
 
     /// As many processes as the load, or somebody, asks for.
     fn scale(&mut self, took_ns: u64) -> Result<(), SwarmError> {
-        let present = self.shards.len();
+        let (present, places) = (self.shards.len(), self.posts.len());
         if let Some(wanted) = self.watch.take_wanted() {
             self.scaler = None;
-            return if wanted as usize == present { Ok(()) } else { self.rescale(wanted as usize) };
+            let wanted = among(wanted as usize, places);
+            return if wanted == present { Ok(()) } else { self.rescale(wanted) };
         }
         if self.times.len() == TIMES_KEPT {
             self.times.pop_front();
@@ -344,11 +359,12 @@ impl Quarters {
         let decision = scaler.decide(now(), u32::try_from(present).unwrap_or(u32::MAX), &load);
         self.watch.edit(|overview| overview.score_bp = Some(decision.score_bp));
         // Without the means for even one the budget's end comes by itself.
-        if decision.agents as usize == present || decision.agents == 0 {
+        let wanted = among(decision.agents as usize, places);
+        if wanted == present || decision.agents == 0 {
             return Ok(());
         }
         self.times.clear();
-        self.rescale(decision.agents as usize)
+        self.rescale(wanted)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -74,6 +77,17 @@ fn lives(pid: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // A zombie is dead; whoever was to bury it is not ours.
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// The processes that a process started and that live.
+fn children(of: u64) -> Vec<u64> {
+    let parent = |pid: &u64| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    pids.filter(|pid| parent(pid) == Some(of) && lives(*pid)).collect()
 }
 
 fn kill(signal: &str, pid: u64) {
@@ -185,6 +199,123 @@ fn agents_are_killed_while_they_trade_and_no_decision_is_lost_or_doubled() {
     // At least one session for each time that somebody was missing; two at once may share one.
     assert!(object["swarm"]["processes"]["sessions"].as_u64().unwrap() >= 4);
     assert!(dead.into_iter().all(|pid| !lives(pid)));
+}
+
+/// A spare takes a dead agent's place and dies before it is ready: the next one takes it.
+#[test]
+fn who_replaces_an_agent_and_is_never_ready_is_replaced_too() {
+    let scene = Scene::new();
+    let until = "2001-01-01";
+    let here = in_process(&scene, until);
+    let more = ["--provider", "process", "--speed", "20/s", "--out", "there", "--state", "state", "--json"];
+    let swarm = Background::start(&scene, &of_demo("run", until, &more));
+    let overview = wait("bars", || status(&scene, "state").filter(|o| o["stamps"].as_u64().unwrap() > 3));
+    let (known, dead) = (pids(&overview), overview["agents"][3]["pid"].as_u64().unwrap());
+    // The spare, and the process that cleans up.
+    let others = wait("a spare", || {
+        let of_none = children(u64::from(swarm.child.id())).into_iter().filter(|pid| !known.contains(pid));
+        Some(of_none.collect::<Vec<u64>>()).filter(|others| others.len() == 2)
+    });
+    others.iter().for_each(|pid| kill("-STOP", *pid));
+    kill("-KILL", dead);
+    let pid = || status(&scene, "state").map(|overview| overview["agents"][3]["pid"].as_u64());
+    wait("its death to be told", || pid().filter(|pid| *pid != Some(dead)));
+    others.iter().for_each(|pid| kill("-KILL", *pid));
+    wait("another", || pid().flatten().filter(|pid| *pid != dead));
+    let said = swarm.end();
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(decisions(&scene.read("there/journal")), here);
+    assert_eq!(said.json()["swarm"]["processes"]["absences"].as_array().unwrap().len(), 1);
+}
+
+/// Replacements that replace what never was an agent.
+#[test]
+fn agents_of_which_none_is_ever_ready_end_the_swarm() {
+    let scene = Scene::new();
+    // Eight agents do not fit into it.
+    let process = ["processes=1", "memory_mib=1", "deaths_max=2"].map(|limit| format!("swarm.process.{limit}"));
+    let mut more = vec!["--provider", "process"];
+    process.iter().for_each(|limit| more.extend(["--set", limit.as_str()]));
+    let mut swarm = Background::start(&scene, &of_demo("run", "2001-01-01", &more));
+    wait("the end", || swarm.child.try_wait().unwrap());
+    let said = swarm.end();
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{}", said.stderr);
+    let told = "died more often than swarm.process.deaths_max allows, the last time by signal 6";
+    assert!(said.stderr.contains(told), "{}", said.stderr);
+}
+
+/// At a slow pace hours may pass between two bars.
+#[test]
+fn an_agent_that_dies_between_two_bars_is_replaced_before_the_next() {
+    let scene = Scene::new();
+    let more = ["--provider", "process", "--speed", "0.0001/s", "--state", "state", "--json"];
+    let swarm = Background::start(&scene, &of_demo("run", "2001-01-01", &more));
+    let overview = wait("a bar", || status(&scene, "state").filter(|o| o["stamps"] == 1));
+    let dead = overview["agents"][5]["pid"].as_u64().unwrap();
+    kill("-KILL", dead);
+    let seen = wait("another", || {
+        let pid = |overview: &Value| overview["agents"][5]["pid"].as_u64();
+        status(&scene, "state").filter(|overview| pid(overview).is_some_and(|pid| pid != dead))
+    });
+    assert_eq!((&seen["stamps"], &seen["agents"][5]["state"]), (&Value::from(1), &Value::from("ready")));
+    let said = scene.run(&["swarm", "destroy", "--state", "state", "--json"]);
+    assert_eq!((said.code, said.json()), (0, serde_json::json!({ "ended": true, "killed": false })), "{}", said.stderr);
+    assert_eq!(swarm.end().code, 130);
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_no_state_folder() {
+    let scene = Scene::new();
+    let mode = || fs::metadata(scene.path("state")).unwrap().permissions().mode() & 0o777;
+    fs::create_dir(scene.path("state")).unwrap();
+    fs::set_permissions(scene.path("state"), fs::Permissions::from_mode(0o755)).unwrap();
+    scene.write("state/mine.txt", "mine");
+    for action in ["run", "deploy"] {
+        let more = ["--provider", "in-process", "--json", "--state", "state"];
+        let said = run(&scene, &of_demo(action, "2000-02-01", &more));
+        assert_eq!((said.code, mode()), (2, 0o755), "{}", said.stderr);
+        assert!(said.stderr.contains("error: state/mine.txt: no swarm has written this"), "{}", said.stderr);
+        assert_eq!(scene.files(), ["state/mine.txt"]);
+    }
+    // A lock alone does not make it a swarm's, nor do agents without a lock.
+    scene.write("state/lock", "");
+    let said = scene.run(&["swarm", "destroy", "--state", "state"]);
+    assert!(said.code == 2 && said.stderr.contains("state/mine.txt"), "{}", said.stderr);
+    assert_eq!(scene.files(), ["state/lock", "state/mine.txt"]);
+    fs::create_dir_all(scene.path("work/agents")).unwrap();
+    let said = run(&scene, &of_demo("run", "2000-02-01", &["--provider", "in-process", "--json", "--state", "work"]));
+    assert!(said.code == 2 && said.stderr.contains("work/agents"), "{}", said.stderr);
+    // Its own it takes again, and removes.
+    for _ in 0..2 {
+        let said =
+            run(&scene, &of_demo("run", "2000-02-01", &["--provider", "in-process", "--json", "--state", "own"]));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    assert_eq!(scene.run(&["swarm", "destroy", "--state", "own"]).code, 0);
+    assert!(!scene.path("own").exists());
+}
+
+/// Others ask, too, and slowly: one by a byte at a time, one not at all.
+#[test]
+fn a_swarm_that_others_keep_busy_is_asked_to_end_and_not_killed() {
+    let scene = Scene::new();
+    let more = ["--provider", "in-process", "--speed", "20/s", "--state", "state"];
+    let said = run(&scene, &of_demo("deploy", "2013-01-01", &more));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let connect = || UnixStream::connect(scene.path("state/control")).unwrap();
+    let (mut slow, mute) = (connect(), connect());
+    let dribble = std::thread::spawn(move || {
+        while slow.write_all(b" ").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    // What somebody put there meanwhile is not the swarm's to remove.
+    scene.write("state/mine.txt", "mine");
+    let said = scene.run(&["swarm", "destroy", "--state", "state", "--json"]);
+    assert_eq!((said.code, said.json()), (0, serde_json::json!({ "ended": true, "killed": false })), "{}", said.stderr);
+    assert_eq!(scene.files(), ["state/mine.txt"]);
+    drop(mute);
+    dribble.join().unwrap();
 }
 
 #[test]
@@ -318,7 +449,7 @@ fn an_interrupted_swarm_leaves_nothing() {
     let overview = wait("bars", || status(&scene, "state").filter(|o| o["stamps"].as_u64().unwrap() > 3));
     kill("-INT", u64::from(swarm.child.id()));
     let said = swarm.end();
-    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{}", said.stderr);
+    assert_eq!((said.code, said.stdout.as_str()), (130, ""), "{}", said.stderr);
     assert!(said.stderr.contains("error: interrupted at the bar of 2000-"), "{}", said.stderr);
     assert!(pids(&overview).into_iter().all(|pid| !lives(pid)));
     let left = scene.files();

@@ -30,7 +30,10 @@ use crate::tearsheet::{AbsenceRecord, EquityPoint, ProcessRecord, ProcessesRecor
 const TURN: Duration = Duration::from_millis(100);
 /// An agent is asked for a sign of life so often within the patience.
 const ASKS: u64 = 4;
-/// A stamp may take so many times the patience of one agent.
+/// Between two looks at the clock no more passes than the patience divided by this. The rest nobody has listened: the
+/// process was stopped, the machine slept, the clock was set.
+const LOOKS: u64 = 8;
+/// A stamp may take so many times the patience of one agent, which may be silent so often meanwhile.
 const STAMP_PATIENCE: u64 = 10;
 
 /// What the line tells.
@@ -64,6 +67,8 @@ pub enum Report {
     GivenUp {
         /// Its place.
         at: usize,
+        /// How the last in this place ended, or why there was none, in words.
+        how: String,
     },
     /// A budget is spent.
     Spent(Spent),
@@ -151,8 +156,11 @@ struct Place {
     asked: Option<Vec<Subject>>,
     knows: BTreeMap<Subject, DossierId>,
     frames: Vec<Frame>,
-    heard: UnixNanos,
-    asked_alive: UnixNanos,
+    /// When it was last heard, or was gone, by [`Chair::awake`].
+    heard: u64,
+    asked_alive: u64,
+    /// Times that one in this place was silent for too long since the last stamp.
+    silences: u64,
     /// Of those before it in this place.
     sent_before: Traffic,
     sent: Traffic,
@@ -172,8 +180,8 @@ struct Present {
     before: Board,
     council: Council,
     began: UnixNanos,
-    /// Since when nothing kept the agents from conferring.
-    since: UnixNanos,
+    /// Since when nothing kept the agents from conferring, by [`Chair::awake`].
+    since: u64,
     decided: BTreeMap<Subject, (Arc<Certificate>, DossierId, u64)>,
 }
 
@@ -190,6 +198,12 @@ pub struct Chair<L> {
     present: Option<Present>,
     /// How long an agent may be silent.
     patience: u64,
+    /// Nanoseconds in which the chair has listened: what agents are held to.
+    awake: u64,
+    /// When it last looked at the clock.
+    looked: UnixNanos,
+    /// The last stamp that was shown.
+    stamp: UnixNanos,
     stamps: u64,
     decisions: u64,
     spent: MicroDollars,
@@ -211,6 +225,7 @@ impl<L: Line> Chair<L> {
         Self {
             board: Board::new(swarm),
             places: (0..agents).map(|_| Place::default()).collect(),
+            looked: line.now(),
             line,
             charter,
             rewind,
@@ -218,6 +233,8 @@ impl<L: Line> Chair<L> {
             is_settled: false,
             present: None,
             patience,
+            awake: 0,
+            stamp: UnixNanos::EPOCH,
             stamps: 0,
             decisions: 0,
             spent: MicroDollars::default(),
@@ -241,7 +258,7 @@ impl<L: Line> Chair<L> {
     }
 
     /// Takes everything that lies ready, says what there is to say, and waits for more; true once `is_over`.
-    fn turn(&mut self, is_over: impl Fn(&Self) -> bool) -> Result<bool, SwarmError> {
+    fn turn(&mut self, at_most: Duration, is_over: impl Fn(&Self) -> bool) -> Result<bool, SwarmError> {
         // What is said to one agent leaves together.
         while let Some(report) = self.line.next(Duration::ZERO)? {
             self.take(report)?;
@@ -250,7 +267,7 @@ impl<L: Line> Chair<L> {
         if is_over(self) {
             return Ok(true);
         }
-        if let Some(report) = self.line.next(TURN)? {
+        if let Some(report) = self.line.next(at_most)? {
             self.take(report)?;
         }
         self.look_after()?;
@@ -258,7 +275,7 @@ impl<L: Line> Chair<L> {
     }
 
     fn take(&mut self, report: Report) -> Result<(), SwarmError> {
-        let now = self.line.now();
+        let (now, awake) = (self.line.now(), self.awake);
         match report {
             Report::Here { at, agent } => {
                 let lesson = if self.stamps == 0 && self.is_beginning() {
@@ -270,7 +287,7 @@ impl<L: Line> Chair<L> {
                 self.is_settled = false;
                 let place = &mut self.places[at];
                 if place.is_done {
-                    place.agent = Some(agent);
+                    (place.agent, place.heard) = (Some(agent), awake);
                     return Ok(());
                 }
                 if let Some(absence) = place.ends.map(|at| &mut self.absences[at]) {
@@ -280,12 +297,13 @@ impl<L: Line> Chair<L> {
                     messages: place.sent_before.messages + place.sent.messages,
                     bytes: place.sent_before.bytes + place.sent.bytes,
                 };
-                let ends = place.ends;
+                let (ends, silences) = (place.ends, place.silences);
                 *place = Place {
                     agent: Some(agent),
                     lesson,
-                    heard: now,
-                    asked_alive: now,
+                    heard: awake,
+                    asked_alive: awake,
+                    silences,
                     sent_before,
                     ends,
                     ..Place::default()
@@ -295,7 +313,7 @@ impl<L: Line> Chair<L> {
                 self.is_settled = false;
                 let (agent, stamp) = (self.name(at), self.present.as_ref().map(|present| present.stamp));
                 let place = &mut self.places[at];
-                place.agent = None;
+                (place.agent, place.heard) = (None, awake);
                 place.lesson = None;
                 if !place.is_done {
                     place.ends = Some(self.absences.len());
@@ -303,18 +321,12 @@ impl<L: Line> Chair<L> {
                     self.absences.push(AbsenceRecord { agent, how, noticed, stamp, replaced_ns, seated_ns });
                 }
             }
-            Report::GivenUp { at } => {
-                let how = self.places[at].ends.map(|at| self.absences[at].how.clone()).unwrap_or_default();
-                return Err(SwarmError::GivenUp { agent: self.name(at), how });
-            }
+            Report::GivenUp { at, how } => return Err(SwarmError::GivenUp { agent: self.name(at), how }),
             Report::Spent(spent) => return Err(spent.into()),
-            Report::Stop => {
-                let stamp = self.present.as_ref().map_or(UnixNanos::EPOCH, |present| present.stamp);
-                return Err(SwarmError::Interrupted { stamp });
-            }
+            Report::Stop => return Err(SwarmError::Interrupted { stamp: self.stamp }),
             Report::Said { at, message } => {
                 let words = read(&message).map_err(|error| self.not_understood(at, error.to_string()))?;
-                self.places[at].heard = now;
+                self.places[at].heard = awake;
                 for word in words {
                     self.hear(now, at, word)?;
                 }
@@ -410,10 +422,10 @@ impl<L: Line> Chair<L> {
         self.teach()?;
         let is_whole = self.places.iter().all(|place| place.agent.is_some() && place.lesson.is_none());
         if let Some(present) = self.present.as_mut().filter(|_| is_whole && !self.is_settled) {
-            let now = self.line.now();
+            let (now, awake) = (self.line.now(), self.awake);
             self.session += 1;
             self.is_settled = true;
-            present.since = now;
+            present.since = awake;
             let seats: Vec<AgentId> = self.places.iter().filter_map(|place| place.agent).collect();
             let mut message = Vec::new();
             write(&mut message, &ToAgent::Session { number: self.session, seats, stamp: present.stamp });
@@ -421,17 +433,20 @@ impl<L: Line> Chair<L> {
                 place.asked = None;
                 place.knows.clear();
                 place.frames.clear();
-                place.heard = now;
+                place.heard = awake;
                 if let Some(absence) = place.ends.take().map(|at| &mut self.absences[at]) {
                     absence.seated_ns = Some(now.since(absence.noticed));
                 }
                 self.line.say(at, message.clone())?;
             }
         }
-        let Some(present) = self.present.as_ref().filter(|_| self.is_settled) else { return Ok(()) };
+        if !self.is_settled {
+            return Ok(());
+        }
+        let parts = self.present.as_ref().map_or(&[][..], |present| present.parts.as_slice());
         for (at, place) in self.places.iter_mut().enumerate() {
             while place.unread < WINDOW
-                && let Some(part) = present.parts.get(place.shown)
+                && let Some(part) = parts.get(place.shown)
             {
                 place.shown += 1;
                 place.unread += 1;
@@ -455,7 +470,8 @@ impl<L: Line> Chair<L> {
 
     /// Shows the past to those who have come later.
     fn teach(&mut self) -> Result<(), SwarmError> {
-        let until = self.present.as_ref().map_or(UnixNanos::MAX, |present| present.stamp);
+        let over = self.stamp.saturating_add(1);
+        let until = self.present.as_ref().map_or(over, |present| present.stamp);
         let board = self.present.as_ref().map_or(&self.board, |present| &present.before);
         for (at, place) in self.places.iter_mut().enumerate() {
             let Some(lesson) = &mut place.lesson else { continue };
@@ -479,25 +495,42 @@ impl<L: Line> Chair<L> {
 
     /// Asks the silent whether they live, and has those replaced that do not answer.
     fn look_after(&mut self) -> Result<(), SwarmError> {
-        let now = self.line.now();
-        for (at, place) in self.places.iter_mut().enumerate().filter(|(_, place)| place.agent.is_some()) {
-            if now.since(place.heard) >= self.patience {
-                place.heard = now;
+        let (now, patience) = (self.line.now(), self.patience);
+        self.awake += now.since(self.looked).min(patience / LOOKS);
+        self.looked = now;
+        let (awake, most) = (self.awake, STAMP_PATIENCE * patience);
+        for (at, place) in self.places.iter_mut().enumerate() {
+            let silent = awake - place.heard;
+            if place.agent.is_none() {
+                if silent > most && !place.is_done {
+                    return Err(self.silent(silent, format!("{} does not come", self.name(at))));
+                }
+            } else if silent >= patience {
+                place.heard = awake;
+                place.silences += 1;
+                if place.silences == STAMP_PATIENCE {
+                    let missing =
+                        format!("{} and those in its place fell silent {STAMP_PATIENCE} times", self.name(at));
+                    return Err(self.silent(most, missing));
+                }
                 self.line.replace(at)?;
-            } else if now.since(place.heard.max(place.asked_alive)) >= self.patience / ASKS {
-                place.asked_alive = now;
+            } else if awake - place.heard.max(place.asked_alive) >= patience / ASKS {
+                place.asked_alive = awake;
                 let mut message = Vec::new();
                 write(&mut message, &ToAgent::Ask);
                 self.line.say(at, message)?;
             }
         }
         match &self.present {
-            Some(present) if self.is_settled && now.since(present.since) > STAMP_PATIENCE * self.patience => {
-                let (stamp, waited_s) = (present.stamp, now.since(present.since) / SECOND);
-                Err(SwarmError::Silent { stamp, waited_s, missing: self.missing() })
+            Some(present) if self.is_settled && awake - present.since > most => {
+                Err(self.silent(awake - present.since, self.missing()))
             }
             _ => Ok(()),
         }
+    }
+
+    fn silent(&self, waited: u64, missing: String) -> SwarmError {
+        SwarmError::Silent { stamp: self.stamp, waited_s: waited / SECOND, missing }
     }
 
     fn missing(&self) -> String {
@@ -575,11 +608,12 @@ impl<L: Line> Conference for Chair<L> {
             place.shown = 0;
             place.asked = None;
             place.knows.clear();
-            place.heard = place.heard.max(began);
+            place.silences = 0;
         }
         let (parts, decided) = (parts(events, Then::Now(stamp)), BTreeMap::new());
-        self.present = Some(Present { stamp, parts, before, council, began, since: began, decided });
-        while !self.turn(Self::is_decided)? {}
+        self.stamp = stamp;
+        self.present = Some(Present { stamp, parts, before, council, began, since: self.awake, decided });
+        while !self.turn(TURN, Self::is_decided)? {}
         let present = self.present.take().expect("it was just decided about");
         let spent = self.line.spent();
         let cost = spent.0.saturating_sub(self.spent.0);
@@ -615,6 +649,11 @@ impl<L: Line> Conference for Chair<L> {
         Ok(verdicts)
     }
 
+    fn idle(&mut self, at_most: Duration) -> Result<(), SwarmError> {
+        self.turn(at_most.min(TURN), |_| false)?;
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<Closing, SwarmError> {
         let mut told: Vec<Option<AgentId>> = vec![None; self.places.len()];
         loop {
@@ -628,7 +667,7 @@ impl<L: Line> Conference for Chair<L> {
                     self.line.say(at, message)?;
                 }
             }
-            if self.turn(|chair| chair.places.iter().all(|place| place.is_done))? {
+            if self.turn(TURN, |chair| chair.places.iter().all(|place| place.is_done))? {
                 break;
             }
         }
@@ -663,5 +702,128 @@ impl Place {
             messages: self.sent_before.messages + self.sent.messages,
             bytes: self.sent_before.bytes + self.sent.bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::run::Run;
+    use crate::swarm::remote::outpost::Outpost;
+    use crate::swarm::remote::words::Role;
+
+    /// Agents of this thread, whose words are changed on their way.
+    struct Liars {
+        outposts: Vec<Outpost>,
+        lie: fn(usize, &mut FromAgent),
+        clock: UnixNanos,
+        reports: VecDeque<Report>,
+    }
+
+    impl Line for Liars {
+        fn now(&self) -> UnixNanos {
+            self.clock
+        }
+
+        fn next(&mut self, at_most: Duration) -> Result<Option<Report>, SwarmError> {
+            if self.reports.is_empty() && !at_most.is_zero() {
+                self.clock = self.clock.saturating_add(u64::try_from(at_most.as_nanos()).unwrap());
+                for (at, outpost) in self.outposts.iter_mut().enumerate() {
+                    while let Some(message) = outpost.poll_message() {
+                        let mut words: Vec<FromAgent> = read(&message).unwrap();
+                        words.iter_mut().for_each(|word| (self.lie)(at, word));
+                        let mut message = Vec::new();
+                        words.iter().for_each(|word| write(&mut message, word));
+                        self.reports.push_back(Report::Said { at, message });
+                    }
+                }
+            }
+            Ok(self.reports.pop_front())
+        }
+
+        fn say(&mut self, at: usize, message: Vec<u8>) -> Result<(), SwarmError> {
+            self.outposts[at].on_message(self.clock, &message);
+            Ok(())
+        }
+
+        fn replace(&mut self, _: usize) -> Result<(), SwarmError> {
+            Ok(())
+        }
+
+        fn spent(&self) -> MicroDollars {
+            MicroDollars::default()
+        }
+
+        fn tell(&mut self, _: &Progress<'_>) -> Result<(), SwarmError> {
+            Ok(())
+        }
+
+        fn processes(&mut self) -> Vec<ProcessRecord> {
+            Vec::new()
+        }
+
+        fn transport(&self) -> &'static str {
+            "calls"
+        }
+    }
+
+    /// What becomes of the demo's first bar if agents speak like this.
+    fn confer(lie: fn(usize, &mut FromAgent)) -> Result<usize, SwarmError> {
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../starling/demo");
+        let every_bar = [("swarm.confer".to_owned(), "every_bar".to_owned())];
+        let text = Config::with_values(&fs::read_to_string(demo.join("demo.toml")).unwrap(), &every_bar).unwrap();
+        let (_, feeds) = Run::new(text.clone(), vec![demo]).unwrap().assemble(std::io::sink()).unwrap();
+        let (stamp, events) = Stamps::new(feeds).next_stamp().unwrap().unwrap();
+        let charter = Charter::of_processes(&Config::read(&text).unwrap(), &[7; 32]).unwrap();
+        let (keys, clock) = (charter.public(), UnixNanos::new(1));
+        let outpost = |at| {
+            let role = Role { config: text.clone(), at, seed: charter.seed(at).unwrap().clone(), keys: keys.clone() };
+            Outpost::new(clock, &role, true).unwrap()
+        };
+        let here = |at| Report::Here { at, agent: AgentId(u32::try_from(at).unwrap()) };
+        let (outposts, reports) = ((0..keys.len()).map(outpost).collect(), (0..keys.len()).map(here).collect());
+        let line = Liars { outposts, lie, clock, reports };
+        let mut chair = Chair::new(line, charter, Box::new(|| Err(SwarmError::NoProvider)));
+        chair.on_stamp(stamp, &events).map(|verdicts| verdicts.len())
+    }
+
+    #[test]
+    fn what_agents_say_is_believed_only_where_it_can_be() {
+        assert_eq!(confer(|_, _| {}).unwrap(), 3);
+        let told = |lie: fn(usize, &mut FromAgent)| confer(lie).unwrap_err().to_string();
+        let forged = told(|_, word| {
+            if let FromAgent::Decided { certificate, .. } = word {
+                certificate.commits.clear();
+            }
+        });
+        assert!(forged.contains("sent a decision that is not signed as it must be"), "{forged}");
+        let diverged = told(|at, word| {
+            if let (3 | 5, FromAgent::Knows { dossier, .. }) = (at, word) {
+                dossier.0[0] ^= 1;
+            }
+        });
+        assert!(diverged.contains("holds another decision about the bar at"), "{diverged}");
+        let unasked = told(|_, word| {
+            if let FromAgent::Asked { subjects, .. } = word {
+                subjects.remove(0);
+            }
+        });
+        assert!(unasked.contains("which nobody asked about"), "{unasked}");
+        let another_bar = told(|_, word| {
+            if let FromAgent::Asked { stamp, subjects, .. } = word {
+                subjects[0].stamp = stamp.saturating_add(1);
+            }
+        });
+        assert!(another_bar.contains("is not about"), "{another_bar}");
+        let to_nobody = told(|_, word| {
+            if let FromAgent::Frames { frames, .. } = word {
+                frames[0].peer = 8;
+            }
+        });
+        assert!(to_nobody.contains("a frame to place 8 of 8"), "{to_nobody}");
     }
 }
