@@ -217,6 +217,13 @@ impl Config {
         reader::read_table(text)
     }
 
+    /// The line of a configuration's text that a place is said on, as `data[0].path`, or the nearest place that it lies in;
+    /// none of a text without any part of it.
+    #[must_use]
+    pub fn line(text: &str, place: &str) -> Option<usize> {
+        reader::line(text, place)
+    }
+
     /// The JSON schema of the configuration, draft 2020-12.
     #[must_use]
     pub fn schema() -> serde_json::Value {

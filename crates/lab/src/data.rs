@@ -84,6 +84,17 @@ pub fn open(spec: &DataSpec, search: &[PathBuf], resolve: &mut dyn Resolve) -> R
     Ok(OpenedFeed::new(spec, input, instrument, series))
 }
 
+/// Finds the files of a table and opens none. An error comes with the field that names what is not there.
+pub fn find(spec: &DataSpec, search: &[PathBuf]) -> Result<(), (&'static str, DataError)> {
+    let sides = [("bid", &spec.bid), ("ask", &spec.ask)].map(|(field, side)| (field, side.as_ref().map(|s| &s.path)));
+    for (field, paths) in [("path", spec.path.as_ref())].into_iter().chain(sides) {
+        for path in paths.into_iter().flat_map(Paths::as_slice) {
+            source::locate(path, search).map_err(|error| (field, error))?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens what a table describes over a comma-separated text at hand: rows are read, judged and reported as [`open`] does
 /// of a file, but no file is touched. The table's `path` is not looked at; `name` stands for the file in messages and
 /// reports.

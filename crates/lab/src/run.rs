@@ -52,6 +52,16 @@ pub enum RunError {
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The files of a table cannot be found.
+    #[error("`data[{table}].{field}`: {cause}")]
+    Table {
+        /// Its place among the tables, from 0.
+        table: usize,
+        /// What names them: `path`, `bid` or `ask`.
+        field: &'static str,
+        /// Why not.
+        cause: Box<DataError>,
+    },
     /// The engine stopped.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -96,9 +106,18 @@ pub struct Outcome<W> {
 pub type RunEngine<W> = Engine<Builtin, Exchange, W, Recorder>;
 
 /// The data of a configuration, for a run whose tables are those of `world`.
-fn open(config: &Config, search: &[PathBuf], world: &World) -> Result<Vec<OpenedFeed>, DataError> {
+fn open(config: &Config, search: &[PathBuf], world: &World) -> Result<Vec<OpenedFeed>, RunError> {
+    find(config, search)?;
     let mut names = plan::Names(world);
-    config.data.iter().map(|spec| data::open(spec, search, &mut names)).collect()
+    config.data.iter().map(|spec| Ok(data::open(spec, search, &mut names)?)).collect()
+}
+
+fn find(config: &Config, search: &[PathBuf]) -> Result<(), RunError> {
+    let of = |(table, spec)| {
+        let fault = |(field, cause)| RunError::Table { table, field, cause: Box::new(cause) };
+        data::find(spec, search).map_err(fault)
+    };
+    config.data.iter().enumerate().try_for_each(of)
 }
 
 /// Where the swarm of a configuration confers.
@@ -119,7 +138,7 @@ fn conference(
     let names = Run::of(config.clone()).engine(std::io::sink())?;
     let (of, search) = (config.clone(), search.to_vec());
     let rewind = Box::new(move || {
-        let feeds = open(&of, &search, names.world()).map_err(RunError::from)?;
+        let feeds = open(&of, &search, names.world())?;
         Ok(Stamps::new(feeds))
     });
     convene(Occasion { config, text, rewind })
@@ -155,6 +174,11 @@ impl Run {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Finds the files of its data, so that what is missing can be told before anything is made or written.
+    pub fn find_data(&self) -> Result<(), RunError> {
+        find(&self.config, &self.search)
     }
 
     /// Runs to the end of the data, without a journal or progress.

@@ -178,9 +178,37 @@ fn a_swarm_that_cannot_be_is_refused_with_every_fault() {
     let error = refused(&[("swarm.agents.0.strategy.lookback", "0")]);
     assert!(error.contains("swarm.agents[0].strategy.lookback") && error.contains("is 0, but must be"), "{error}");
     let error = refused(&[("swarm.agents.0.strategy.colour", "'red'")]);
-    assert!(error.contains("unknown field `colour`"), "{error}");
+    assert!(
+        error.contains("swarm.agents[0].strategy.colour") && error.contains("there is no field `colour`"),
+        "{error}"
+    );
     let error = refused(&[("swarm.agents.0.role", "'dictator'")]);
     assert!(error.contains("there is no choice `dictator`"), "{error}");
+}
+
+/// Of 1,024 decisions that may be open, each of eight agents may begin 128 where some may lie.
+#[test]
+fn more_instruments_than_can_be_decided_about_at_once_are_refused() {
+    let names: Vec<String> = (0..129).map(|number| format!("'X{number:03}.US'")).collect();
+    let instruments: String = names
+        .iter()
+        .map(|name| format!("[[instruments]]\nid = {name}\ntemplate = \"equity\"\nquote = \"USD\"\n"))
+        .collect();
+    let read = |consensus: &str, count: usize| {
+        let list = format!("[{}]", names[..count].join(", "));
+        let values: Vec<(String, String)> =
+            (0..8).map(|agent| (format!("swarm.agents.{agent}.instruments"), list.clone())).collect();
+        let mut values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        values.push(("swarm.consensus", consensus));
+        Config::read(&(text(&values) + &instruments)).map(|_| ()).map_err(|error| error.to_string())
+    };
+    // The allocation names three more.
+    for (consensus, count) in [("weighted", 129), ("byzantine", 125)] {
+        let refused = read(consensus, count).err().filter(|error| error.contains("at once"));
+        assert_eq!(refused, None);
+    }
+    let refused = read("byzantine", 126).unwrap_err();
+    assert!(refused.contains("decide about 129 instruments") && refused.contains("128 decisions open"), "{refused}");
 }
 
 #[test]

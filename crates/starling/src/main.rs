@@ -1,7 +1,7 @@
 //! The starling command: data to tested strategy to live trading with one static binary.
 //!
 //! Invariant: stdout is data, stderr is talk. Exit code 0 is success, 1 a run that failed, 2 bad usage, configuration or
-//! input. What it deliberately does not hold: business rules; those are in the crates below.
+//! input, 130 what was interrupted. What it deliberately does not hold: business rules; those are in the crates below.
 
 mod bench;
 mod command;
@@ -22,7 +22,7 @@ use command::Command;
     version,
     arg_required_else_help = false,
     after_help = "Start with `starling`: the demo runs, and out/report.html shows what came of it.\n\
-        Exit code: 0 done, 1 a run or check failed, 2 bad usage, configuration or input."
+        Exit code: 0 done, 1 a run or check failed, 2 bad usage, configuration or input, 130 interrupted."
 )]
 struct Arguments {
     #[command(subcommand)]

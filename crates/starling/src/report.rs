@@ -19,7 +19,7 @@ mod tests;
 use starling_lab::bench::BenchRecord;
 use starling_lab::tearsheet::RunRecord;
 
-pub(crate) use bench::Past;
+pub(crate) use bench::{Past, check};
 pub(crate) use markdown::charts;
 
 /// The report as one HTML page.

@@ -1,5 +1,6 @@
 //! What people read in the terminal: errors, progress, summaries. All of it goes to stderr, but for data.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -30,12 +31,16 @@ impl Failure {
     pub(crate) fn run(message: impl Display) -> Self {
         Self { code: 1, message: message.to_string() }
     }
+    /// What a person or another program broke off: exit code 130, as a shell gives for Ctrl-C.
+    pub(crate) fn interrupted(message: impl Display) -> Self {
+        Self { code: 130, message: message.to_string() }
+    }
 }
 
 /// A failure, on stderr: each line is an error of its own, but for those that a space begins.
 pub(crate) fn complain(failure: &Failure) {
     let mut err = std::io::stderr().lock();
-    for line in failure.message.lines() {
+    for line in printable(&failure.message).lines() {
         let word = if line.starts_with(' ') { "  " } else { "error: " };
         // Nobody is left to tell if stderr is closed.
         let _ = writeln!(err, "{word}{line}");
@@ -44,7 +49,17 @@ pub(crate) fn complain(failure: &Failure) {
 
 /// A line of talk, on stderr.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(&line.to_string()));
+}
+
+/// The text with its control characters told instead of sent: names and cells of files must not command a terminal.
+fn printable(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(commands) {
+        return text.into();
+    }
+    let told = |c: char| if commands(c) { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(told).collect()
 }
 
 /// A line of data, on stdout. A closed pipe ends the program quietly, as it does for other tools.
@@ -156,5 +171,16 @@ impl Drop for Table {
             drop(end);
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_command_the_terminal_is_told() {
+        assert_eq!(printable("a \u{1b}[2Jb\r\u{7}c\u{9b}"), "a \\u{1b}[2Jb\\r\\u{7}c\\u{9b}");
+        assert!(matches!(printable("two\nlines,\ta tab, é and …"), Cow::Borrowed(_)));
     }
 }

@@ -122,7 +122,8 @@ impl InstrumentConfig {
         let stated = self.quote.as_deref();
         stated.or_else(|| self.name().and_then(|(symbol, _)| symbol.split_once('/')).map(|(_, quote)| quote))
     }
-    fn kind(&self) -> Option<InstrumentKind> {
+    /// What it is.
+    pub(super) fn kind(&self) -> Option<InstrumentKind> {
         if let Some(kind) = self.kind {
             return Some(match kind {
                 KindConfig::Pair => InstrumentKind::Pair,
@@ -139,6 +140,10 @@ impl InstrumentConfig {
             Some(Template::Future) => Some(InstrumentKind::Future),
             None => self.id.contains('/').then_some(InstrumentKind::Pair),
         }
+    }
+    /// Whether it settles in its base.
+    pub(super) fn is_inverse(&self) -> bool {
+        self.inverse.unwrap_or(self.template == Some(Template::InversePerpetual))
     }
     fn digits(&self) -> (Option<u8>, Option<u8>) {
         let (price, qty) = match self.template {
@@ -204,7 +209,7 @@ impl InstrumentConfig {
         let mut terms =
             Instrument::new(symbol, venue, kind, quote, price_digits.expect("checked"), qty_digits.expect("checked"));
         terms.base = self.base_code().map(id);
-        terms.inverse = self.inverse.unwrap_or(self.template == Some(Template::InversePerpetual));
+        terms.inverse = self.is_inverse();
         let fx = self.template == Some(Template::Fx);
         let usual = |text: &str| if fx { text.parse().expect("a decimal constant") } else { Rate::ZERO };
         if let Some(tick) = &self.tick {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
+use starling_core::instrument::InstrumentKind;
 use starling_engine::strategies::StrategyConfig;
-use starling_market::bar::BarShape;
+use starling_market::bar::{BarShape, BarSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
@@ -31,6 +32,9 @@ const SECTIONS: [(&str, bool); 13] = [
     ("statistics", false),
     ("swarm", false),
 ];
+
+/// Faults alike that are told; the others are counted.
+const ALIKE_MAX: usize = 3;
 
 /// A value with the place it stands at, and those of its fields.
 struct Placed<T> {
@@ -83,6 +87,7 @@ impl Names {
     fn unique(&self, faults: &mut Faults<'_>) {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, (name, at)) in self.found.iter().enumerate() {
+            faults.printable(*at, &format!("{}[{index}].{}", self.list, self.field), name);
             if let Some(before) = seen.insert(name, *at) {
                 let (path, line) = (format!("{}[{index}].{}", self.list, self.field), faults.line(before));
                 let message = format!("the {} `{name}` is declared twice, first on line {line}; rename one", self.what);
@@ -119,6 +124,13 @@ impl Faults<'_> {
     fn add(&mut self, at: usize, path: impl Into<String>, message: impl Into<String>) {
         let line = self.line(at);
         self.found.push(ConfigFault { line, path: path.into(), message: message.into() });
+    }
+
+    /// Notes a name that would break the lines it is printed on.
+    fn printable(&mut self, at: usize, path: &str, name: &str) {
+        if name.contains(char::is_control) {
+            self.add(at, path, format!("is {name:?}, but must be of one line, without control characters"));
+        }
     }
 
     /// Reads one value; what is wrong in a table is taken out and noted, and the rest is read again.
@@ -200,11 +212,7 @@ impl Faults<'_> {
             self.add(at, path, "must be a table");
             return None;
         };
-        let mut take = |name: &str| {
-            let key = table.keys().find(|k| k.get_ref() == name).cloned();
-            key.and_then(|key| table.remove(&key))
-        };
-        let (id, accounts, kind) = (take("id"), take("accounts"), take("kind"));
+        let [id, accounts] = ["id", "accounts"].map(|name| take(table, name));
         let id: Option<String> = match id {
             Some(id) => self.value(&join(&path, "id"), id),
             None => {
@@ -216,30 +224,95 @@ impl Faults<'_> {
             Some(accounts) => self.value(&join(&path, "accounts"), accounts)?,
             None => Vec::new(),
         };
+        let config = self.kind(&path, value)?;
+        Some(entry.with(StrategyEntry { id: id?, accounts, config }))
+    }
+
+    /// A kind of strategy with its parameters.
+    fn kind(&mut self, path: &str, mut value: Spanned<DeValue<'_>>) -> Option<StrategyConfig> {
+        let at = value.span().start;
+        let DeValue::Table(table) = value.get_mut() else {
+            self.add(at, path, "must be a table");
+            return None;
+        };
+        let kind = take(table, "kind");
         let kinds = || StrategyConfig::KINDS.iter().map(|kind| kind.name);
         let Some(kind) = kind else {
             let all = kinds().collect::<Vec<_>>().join(", ");
-            self.add(at, path.as_str(), format!("`kind` is missing; there are: {all}"));
+            self.add(at, path, format!("`kind` is missing; there are: {all}"));
             return None;
         };
         let place = kind.span().start;
-        let kind: String = self.value(&join(&path, "kind"), kind)?;
+        let kind: String = self.value(&join(path, "kind"), kind)?;
         let Some(name) = kinds().find(|name| *name == kind) else {
             let all = kinds().collect::<Vec<_>>().join(", ");
             let hint = meant(&kind, kinds()).map(|k| format!("did you mean `{k}`? ")).unwrap_or_default();
-            self.add(place, join(&path, "kind"), format!("there is no kind `{kind}`; {hint}there are: {all}"));
+            self.add(place, join(path, "kind"), format!("there is no kind `{kind}`; {hint}there are: {all}"));
             return None;
         };
-        let config = self.value_with(&path, value, |parameters| StrategyConfig::of_kind(name, parameters))?;
+        let written = value.clone();
+        let config = self.value_with(path, value, |parameters| StrategyConfig::of_kind(name, parameters))?;
         for fault in config.validate() {
-            self.add(
-                entry.field(&fault.parameter),
-                join(&path, &fault.parameter),
-                format!("is {}, but must be {}", fault.value, fault.requirement),
-            );
+            let place = place_in(&written, &fault.parameter).unwrap_or(at);
+            let message = format!("is {}, but must be {}", fault.value, fault.requirement);
+            self.add(place, join(path, &fault.parameter), message);
         }
-        Some(entry.with(StrategyEntry { id: id?, accounts, config }))
+        Some(config)
     }
+
+    /// The strategies of a swarm's agents, read as those of `[[strategies]]` are. True of each agent whose strategy is sound.
+    fn agents(&mut self, swarm: &Spanned<DeValue<'_>>) -> Vec<bool> {
+        let agents = field(swarm, "agents").and_then(|(_, agents)| agents.get_ref().as_array());
+        let mut sound = Vec::new();
+        for (index, agent) in agents.into_iter().flatten().enumerate() {
+            if let Some((at, id)) = field(agent, "id") {
+                self.printable(at, &format!("swarm.agents[{index}].id"), id.get_ref().as_str().unwrap_or_default());
+            }
+            let Some((_, strategy)) = field(agent, "strategy") else {
+                sound.push(false);
+                continue;
+            };
+            let mut strategy = strategy.clone();
+            // It is the same strategy on each of them.
+            let first = field(agent, "instruments").and_then(|(_, names)| names.get_ref().as_array()?.first());
+            if let (Some(first), DeValue::Table(table)) = (first, strategy.get_mut()) {
+                table.insert(Spanned::new(first.span(), "instrument".into()), first.clone());
+            }
+            let before = self.found.len();
+            self.kind(&format!("swarm.agents[{index}].strategy"), strategy);
+            sound.push(self.found.len() == before);
+        }
+        sound
+    }
+}
+
+/// Takes a field out of a table.
+fn take<'i>(table: &mut DeTable<'i>, name: &str) -> Option<Spanned<DeValue<'i>>> {
+    let key = table.keys().find(|key| key.get_ref() == name).cloned();
+    key.and_then(|key| table.remove(&key))
+}
+
+/// A field of a table, and where it stands.
+fn field<'v, 'i>(value: &'v Spanned<DeValue<'i>>, name: &str) -> Option<(usize, &'v Spanned<DeValue<'i>>)> {
+    let (key, value) = value.get_ref().as_table()?.iter().find(|(key, _)| key.get_ref() == name)?;
+    Some((key.span().start, value))
+}
+
+/// Where a path below a value stands, as `agents[3].strategy.lookback`, or the nearest place that it lies in.
+fn place_in(value: &Spanned<DeValue<'_>>, path: &str) -> Option<usize> {
+    let (mut at, mut value) = (None, value);
+    for step in path.split(['.', '[']) {
+        let next = match step.strip_suffix(']') {
+            Some(index) => {
+                let element = index.parse().ok().and_then(|index: usize| value.get_ref().as_array()?.get(index));
+                element.map(|element| (element.span().start, element))
+            }
+            None => field(value, step),
+        };
+        let Some((place, below)) = next else { break };
+        (at, value) = (Some(place), below);
+    }
+    at
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -295,8 +368,20 @@ fn plain(message: &str) -> String {
 /// The text as TOML, or what is wrong with it as such.
 fn parse<'i>(text: &'i str, faults: &mut Faults<'_>) -> Option<Spanned<DeTable<'i>>> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        faults.add(error.span().map_or(0, |s| s.start), "", format!("no valid TOML: {}", tidy(error.message())));
+    let mut wrong: Vec<(usize, String)> =
+        errors.iter().map(|error| (error.span().map_or(0, |span| span.start), tidy(error.message()))).collect();
+    wrong.sort();
+    // Where a text is no TOML at all, every line is wrong, and the first say it.
+    let more = wrong.len().saturating_sub(ALIKE_MAX);
+    for (at, message) in wrong.into_iter().take(ALIKE_MAX) {
+        faults.add(at, "", format!("no valid TOML: {message}"));
+    }
+    if more > 0 {
+        faults.found.push(ConfigFault {
+            line: 0,
+            path: String::new(),
+            message: format!("and {more} more of the kind"),
+        });
     }
     errors.is_empty().then_some(root)
 }
@@ -321,10 +406,6 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let mut root = root.into_inner();
     let places: BTreeMap<String, usize> =
         root.keys().map(|key| (key.get_ref().to_string(), key.span().start)).collect();
-    let mut take = |name: &str| {
-        let key = root.keys().find(|k| k.get_ref() == name).cloned();
-        key.and_then(|key| root.remove(&key))
-    };
     let [
         name,
         seed,
@@ -339,7 +420,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         strategies,
         statistics,
         swarm,
-    ] = SECTIONS.map(|(section, required)| (section, required, take(section)));
+    ] = SECTIONS.map(|(section, required)| (section, required, take(&mut root, section)));
     for (section, required, value) in [
         &name,
         &seed,
@@ -386,6 +467,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let bars = one.read(bars).unwrap_or_default();
     let risk = one.read(risk).unwrap_or_default();
     let statistics = one.read(statistics).unwrap_or_default();
+    let conferring = swarm.2.clone();
     let swarm: Option<SwarmConfig> = one.read(swarm);
     let currencies = faults.list("currencies", currencies.2);
     let venues = faults.list("venues", venues.2);
@@ -395,18 +477,40 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
     let entries = faults.elements("strategies", strategies.2);
     let strategies: Vec<Placed<StrategyEntry>> = entries.into_iter().filter_map(|e| faults.strategy(e)).collect();
     let draft = Draft { currencies, venues, accounts, instruments, data, strategies };
-    if let Some(swarm) = &swarm {
+    faults.printable(places.get("name").copied().unwrap_or(0), "name", name.as_deref().unwrap_or_default());
+    let provided = draft.provided(&names);
+    let sound = conferring.as_ref().map(|written| faults.agents(written)).unwrap_or_default();
+    if let (Some(swarm), Some(written)) = (&swarm, &conferring) {
         let follows = |s: &&Placed<StrategyEntry>| matches!(s.value.config, StrategyConfig::Follow(_));
         let followers: Vec<&str> = draft.strategies.iter().filter(follows).map(|s| s.value.id.as_str()).collect();
         let known: Vec<&str> = names.instruments.found.iter().map(|(name, _)| name.as_str()).collect();
+        // What is wrong within an agent's strategy is told already, and where.
+        let told = |field: &str| {
+            (0..swarm.agents.len()).any(|at| !sound[at] && field.starts_with(&format!("agents[{at}].strategy")))
+        };
         for (field, message) in swarm.faults(&followers, &known) {
-            faults.add(places["swarm"], join("swarm", &field), message);
+            if !told(&field) {
+                faults.add(place_in(written, &field).unwrap_or(places["swarm"]), join("swarm", &field), message);
+            }
+        }
+        for (at, agent) in swarm.agents.iter().enumerate() {
+            let field = format!("agents[{at}].strategy.bars");
+            let strategies = agent.strategies().unwrap_or_default();
+            if let Some(message) = strategies.iter().find_map(|entry| provided.lacks(&entry.config)) {
+                faults.add(place_in(written, &field).unwrap_or(places["swarm"]), join("swarm", &field), message);
+            }
         }
     }
     draft.check(reporting_currency.as_deref(), &bars, &names, &places, &mut faults);
+    draft.check_values(&names, &mut faults);
+    for placed @ Placed { value, path, .. } in &draft.strategies {
+        if let Some(message) = provided.lacks(&value.config) {
+            faults.add(placed.field("bars"), join(path, "bars"), message);
+        }
+    }
     if !faults.found.is_empty() {
         faults.found.sort_by_key(|fault| fault.line);
-        return Err(ConfigFaults(faults.found));
+        return Err(ConfigFaults(few_alike(faults.found)));
     }
     Ok(Config {
         name: name.unwrap_or_default(),
@@ -423,6 +527,34 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigFaults> {
         statistics,
         swarm,
     })
+}
+
+/// The first of those that say the same of the elements of a list, and how many more there are.
+fn few_alike(found: Vec<ConfigFault>) -> Vec<ConfigFault> {
+    let kind = |fault: &ConfigFault| {
+        let path = fault.path.split(['[', ']']).step_by(2).collect::<String>();
+        (path, fault.message.clone())
+    };
+    let mut alike: BTreeMap<(String, String), usize> = BTreeMap::new();
+    found.iter().for_each(|fault| *alike.entry(kind(fault)).or_default() += 1);
+    let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut few = Vec::new();
+    for mut fault in found {
+        let kind = kind(&fault);
+        let (all, nth) = (alike[&kind], told.entry(kind).or_default());
+        *nth += 1;
+        if *nth == ALIKE_MAX && all > ALIKE_MAX {
+            fault.message += &format!(" (and {} more like this)", all - ALIKE_MAX);
+        }
+        few.extend((*nth <= ALIKE_MAX).then_some(fault));
+    }
+    few
+}
+
+pub(super) fn line(text: &str, place: &str) -> Option<usize> {
+    let (root, _) = DeTable::parse_recoverable(text);
+    let at = place_in(&Spanned::new(root.span(), DeValue::Table(root.into_inner())), place)?;
+    Some(Faults { text, found: Vec::new() }.line(at))
 }
 
 struct Sections<'f, 'a> {
@@ -534,6 +666,92 @@ impl Draft {
         if reporting == Some("") {
             let message = "is empty; name a currency, as in \"USD\", or leave the line out";
             faults.add(section("reporting_currency"), "reporting_currency", message);
+        }
+    }
+}
+
+/// Instruments and the external series that their `[[data]]` tables hold; none if one of these has a fault that hides it.
+struct Provided<'a> {
+    instruments: Vec<&'a str>,
+    series: Vec<(&'a str, BarShape)>,
+}
+
+impl Provided<'_> {
+    fn of<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s BarShape> {
+        self.series.iter().filter(move |(instrument, _)| *instrument == name).map(|(_, shape)| shape)
+    }
+
+    /// What is wrong with a strategy whose bars nobody hands over; it would wait for them to the end.
+    fn lacks(&self, config: &StrategyConfig) -> Option<String> {
+        let told = serde_json::to_value(config).expect("a configuration is plain data");
+        let shape: BarShape = told["bars"].as_str()?.parse().ok()?;
+        if shape.source != BarSource::External {
+            return None;
+        }
+        // A script asks for the bars of such steps only as wait for one, and a hedge is not looked at.
+        let listed = told["instruments"].as_array().into_iter().flatten();
+        let weighted = told["weights"].as_array().into_iter().flatten().map(|weight| &weight["instrument"]);
+        let named = ["instrument", "y", "x", "spot"].map(|key| &told[key]);
+        let mut names = named.into_iter().chain(listed).chain(weighted).filter_map(|name| name.as_str());
+        let lacking =
+            names.find(|name| self.instruments.contains(name) && self.of(name).all(|series| *series != shape))?;
+        let there: Vec<String> = self.of(lacking).map(|series| format!("`{series}`")).collect();
+        let there = match there.is_empty() {
+            true => format!("no [[data]] table of {lacking} holds bars"),
+            false => format!("the [[data]] of {lacking} holds {}", there.join(", ")),
+        };
+        let built = BarShape { source: BarSource::Internal, ..shape.clone() };
+        Some(format!(
+            "is `{shape}`, but {there}; name what there is, or `{built}`, which is built from quotes and trades"
+        ))
+    }
+}
+
+impl Draft {
+    fn provided(&self, names: &NamesOfAll) -> Provided<'_> {
+        let series = |placed: &'_ Placed<DataSpec>| {
+            let text = placed.value.series.as_ref()?;
+            Some(text.parse().ok())
+        };
+        let instruments: Vec<&str> = self.instruments.iter().map(|placed| placed.value.id.as_str()).collect();
+        let is_known = |(name, _): &(String, usize)| instruments.contains(&name.as_str());
+        let found = &names.data.found;
+        let is_whole = names.data.complete && found.len() == self.data.len() && found.iter().all(is_known);
+        let known: Option<Vec<(&str, BarShape)>> = self
+            .data
+            .iter()
+            .filter_map(|placed| Some((placed.value.instrument.as_str(), series(placed)?)))
+            .map(|(instrument, shape)| Some((instrument, shape?)))
+            .collect();
+        match known.filter(|_| is_whole) {
+            Some(series) => Provided { instruments, series },
+            None => Provided { instruments: Vec::new(), series: Vec::new() },
+        }
+    }
+
+    /// Notes what an account with a base opens with that can never be told in it: a pair leads there, or two of them.
+    fn check_values(&self, names: &NamesOfAll, faults: &mut Faults<'_>) {
+        if !names.instruments.complete || names.instruments.found.len() != self.instruments.len() {
+            return;
+        }
+        let pair = |of: &InstrumentConfig| of.kind() == Some(InstrumentKind::Pair) && !of.is_inverse();
+        let pairs = self.instruments.iter().map(|placed| &placed.value).filter(|of| pair(of));
+        let pairs: Vec<(&str, &str)> = pairs.filter_map(|of| Some((of.base_code()?, of.quote_code()?))).collect();
+        let beside = |code: &str| -> BTreeSet<&str> {
+            let ends = pairs.iter().flat_map(|(base, quote)| [(*base, *quote), (*quote, *base)]);
+            ends.filter(|(from, _)| *from == code).map(|(_, to)| to).collect()
+        };
+        for placed @ Placed { value, path, .. } in &self.accounts {
+            let Some(base) = &value.base else { continue };
+            let near = beside(base);
+            let reaches = |code: &str| code == base || near.contains(code) || !near.is_disjoint(&beside(code));
+            for (code, _) in value.balances.iter().filter(|(code, amount)| !amount.0.is_zero() && !reaches(code)) {
+                let message = format!(
+                    "{code} has no pair to the base {base}, so nothing tells what it is worth; add the instrument \
+                     {code}/{base} with its data, or open with {base}"
+                );
+                faults.add(placed.field("balances"), join(path, "balances"), message);
+            }
         }
     }
 }

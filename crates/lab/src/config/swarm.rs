@@ -8,7 +8,7 @@ use starling_core::Rate;
 use starling_engine::strategies::StrategyConfig;
 use starling_engine::strategies::parameter::{Exact, Span};
 use starling_swarm::agent::Role;
-use starling_swarm::consensus::council;
+use starling_swarm::consensus::{self, council};
 use starling_swarm::cost::{Budget, MicroDollars, PriceTable};
 use starling_swarm::scale;
 use starling_swarm::topology::Shape;
@@ -299,6 +299,20 @@ pub struct AgentConfig {
 }
 
 impl AgentConfig {
+    /// Those of the declared instruments that it or its strategy names.
+    fn named<'a>(&self, declared: &BTreeSet<&'a str>) -> Vec<&'a str> {
+        fn strings(value: &serde_json::Value) -> Vec<&str> {
+            match value {
+                serde_json::Value::String(text) => vec![text],
+                serde_json::Value::Array(values) => values.iter().flat_map(strings).collect(),
+                serde_json::Value::Object(map) => map.values().flat_map(strings).collect(),
+                _ => Vec::new(),
+            }
+        }
+        let names = self.instruments.iter().map(String::as_str).chain(self.strategy.values().flat_map(strings));
+        names.filter_map(|name| declared.get(name).copied()).collect()
+    }
+
     /// Its strategies, one for each of its instruments.
     ///
     /// # Errors
@@ -417,20 +431,34 @@ impl SwarmConfig {
             faults.push(("process.memory_mib".to_owned(), "is 0, but an agent needs memory; 64 is little".to_owned()));
         }
         if self.process.patience.nanos < 1_000_000_000 {
-            let message = format!("is {}, but must be 1s or more", self.process.patience);
+            // Of none at all every unit is as good, and the text of a span would tell it in days.
+            let seconds = self.process.patience.nanos as f64 / 1e9;
+            let message = format!("is {seconds} s, but must be 1 s or more");
             faults.push(("process.patience".to_owned(), message));
         }
         if self.process.processes == Some(0) {
             faults.push(("process.processes".to_owned(), "is 0, but agents need at least one process".to_owned()));
         }
         if let Some(autoscale) = &self.process.autoscale
-            && let Err(invalid) = scale::Autoscaler::new(autoscale.settings(self.agents.len().max(1)))
+            // As it is written: so many agents as there are would bring other bounds about.
+            && let Err(invalid) = scale::Autoscaler::new(autoscale.settings(usize::MAX))
         {
             faults.push(("process.autoscale".to_owned(), invalid.to_string()));
         }
         faults.extend(self.cost.faults());
         if self.agents.len() < 2 {
             faults.push(("agents".to_owned(), "must be two or more: one vote never decides".to_owned()));
+        }
+        let declared: BTreeSet<&str> = instruments.iter().copied().collect();
+        let decided: BTreeSet<&str> = self.agents.iter().flat_map(|agent| agent.named(&declared)).collect();
+        let most = consensus::share(consensus::OPEN_MAX, self.consensus.mode(), self.agents.len());
+        if decided.len() > most {
+            let message = format!(
+                "decide about {} instruments, but so many agents can have {most} decisions open at once; make several \
+                 swarms of them, each with a part of the instruments",
+                decided.len()
+            );
+            faults.push(("agents".to_owned(), message));
         }
         let mut seen = BTreeSet::new();
         for (at, agent) in self.agents.iter().enumerate() {

@@ -14,7 +14,7 @@ use starling_market::feed::{BATCH_MAX, Feed};
 
 use super::decode::{Cells, Decoder, Row};
 use super::error::DataError;
-use super::parquet::{BatchRow, Columns, NANO_COLUMNS, UNITS, fault};
+use super::parquet::{BatchRow, Columns, NANO_COLUMNS, UNITS, fault, torn};
 use super::source::{CHUNK_BYTES, Digest};
 use super::table::{FileRows, Next, ROWS_MAX};
 
@@ -37,7 +37,7 @@ type Opened = (FileReader<BufReader<File>>, Vec<String>, Vec<bool>);
 
 fn reader(name: &str, file: File) -> Result<Opened, DataError> {
     let file = BufReader::with_capacity(CHUNK_BYTES, file);
-    let reader = FileReader::try_new(file, None).map_err(|e| fault(name, e))?;
+    let reader = FileReader::try_new(file, None).map_err(|e| torn(name, "Arrow", e))?;
     let schema = reader.schema();
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
     let in_units = schema.metadata().get(UNITS.0).is_some_and(|units| units == UNITS.1);

@@ -226,6 +226,36 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
+    /// What keeps a table, of which nothing else is wrong, from being read: zones, times and lengths. Each is taken out to
+    /// find the next.
+    pub(super) fn faults(spec: &DataSpec) -> Vec<SpecFault> {
+        let (mut rest, mut faults) = (spec.clone(), Vec::new());
+        loop {
+            let fault = match Self::new(&rest, Price::ZERO) {
+                Ok(decoder) if decoder.from < decoder.to => return faults,
+                Ok(_) => {
+                    let to = rest.to.take().unwrap_or_default();
+                    SpecFault {
+                        field: "to",
+                        problem: format!("is `{to}`, which is not after `from`, so no row lies between"),
+                    }
+                }
+                Err(fault) => {
+                    match fault.field {
+                        "timezone" => rest.timezone = None,
+                        "session_close" => rest.session_close = None,
+                        "hours" => rest.hours = None,
+                        "from" => rest.from = None,
+                        "to" => rest.to = None,
+                        _ => (rest.interval, rest.stamp) = (None, None),
+                    }
+                    fault
+                }
+            };
+            faults.push(fault);
+        }
+    }
+
     pub(super) fn new(spec: &DataSpec, tick: Price) -> Result<Self, SpecFault> {
         let mut clock = Clock::new(spec)?;
         let from = spec.from.as_deref().map_or(Ok(UnixNanos::EPOCH), |t| clock.bound(t, "from"))?;

@@ -99,6 +99,12 @@ pub enum DataError {
         /// Where it was looked for.
         searched: Vec<PathBuf>,
     },
+    /// A folder stands where a file was named.
+    #[error("`{path}` is a folder; name the files in it, as in `{}/*.csv`", path.trim_end_matches('/'))]
+    Folder {
+        /// As the configuration names it.
+        path: String,
+    },
     /// The system refused.
     #[error("cannot {attempt} `{path}`: {cause}")]
     Io {
@@ -140,7 +146,7 @@ pub enum DataError {
         limit: usize,
     },
     /// There is no data row.
-    #[error("`{source_name}` holds no rows; remove it from `path`, or fetch it again")]
+    #[error("`{source_name}` holds no rows; leave it out, or fetch it again")]
     Empty {
         /// The file or member.
         source_name: String,
@@ -263,12 +269,14 @@ pub enum DataError {
         stamp: UnixNanos,
     },
     /// Somebody interrupted an import.
-    #[error("interrupted after {rows} rows, at {ts}; nothing was written")]
+    #[error("interrupted after {rows} rows, at {ts}; {}", left(*days))]
     Interrupted {
         /// Rows read.
         rows: u64,
         /// The stamp reached.
         ts: UnixNanos,
+        /// Days that a store has of it.
+        days: usize,
     },
     /// A file of raw frames cannot be read or written.
     #[error("`{path}`: {cause}")]
@@ -324,6 +332,16 @@ pub enum DataError {
         /// What the library says.
         cause: String,
     },
+}
+
+// Files are whole or absent, and so is each day of a store.
+fn left(days: usize) -> String {
+    let (those, stay) = match days {
+        0 => return "nothing was written".to_owned(),
+        1 => ("1 day".to_owned(), "stays"),
+        n => (format!("{n} days"), "stay"),
+    };
+    format!("{those} of it had been written to the store, and {stay} there; to go on, import it with --existing merge")
 }
 
 fn also(fault: Fault) -> &'static str {

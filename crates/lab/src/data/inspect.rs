@@ -523,7 +523,7 @@ pub fn import_as(
             let Some(ts) = out.last().map(Event::ts) else { return Ok(()) };
             match (self.progress)(self.rows, ts) {
                 ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(DataError::Interrupted { rows: self.rows, ts }),
+                ControlFlow::Break(()) => Err(DataError::Interrupted { rows: self.rows, ts, days: 0 }),
             }
         }
     }

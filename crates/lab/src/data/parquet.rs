@@ -61,6 +61,11 @@ pub(super) fn fault(path: &str, cause: impl std::fmt::Display) -> DataError {
     DataError::Parquet { path: path.to_owned(), cause: cause.to_string() }
 }
 
+/// A file that cannot even be opened: its directory stands at its end.
+pub(super) fn torn(path: &str, format: &'static str, cause: impl std::fmt::Display) -> DataError {
+    DataError::Broken { source_name: path.to_owned(), format, cause: cause.to_string(), line: None }
+}
+
 impl ParquetRows {
     /// Hashes the file, then opens it: its directory stands at its end.
     pub(super) fn open(name: &str, path: &Path, decoder: &mut Decoder) -> Result<Self, DataError> {
@@ -68,8 +73,8 @@ impl ParquetRows {
         let digest = Digest::of(&mut file).map_err(|e| DataError::io("read", name, e))?;
         // Without the schema that Arrow adds, text is text: no dictionaries, no views.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| fault(name, e))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+            .map_err(|e| torn(name, "Parquet", e))?;
         let names: Vec<String> = builder.schema().fields().iter().map(|f| f.name().clone()).collect();
         let nano = nano(&names, in_units(&builder));
         if builder.metadata().file_metadata().num_rows() == 0 {
@@ -122,7 +127,8 @@ pub(super) fn nano(names: &[String], in_units: bool) -> Vec<bool> {
 pub(super) fn sample(name: &str, path: &Path, rows: usize) -> Result<(Vec<String>, Vec<Vec<String>>), DataError> {
     let file = File::open(path).map_err(|e| DataError::io("open", name, e))?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| fault(name, e))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| torn(name, "Parquet", e))?;
     let names: Vec<String> = builder.schema().fields().iter().map(|f| f.name().clone()).collect();
     let nano = nano(&names, in_units(&builder));
     let columns: Vec<Option<usize>> = (0..names.len()).map(Some).collect();

@@ -49,6 +49,7 @@ pub(super) fn locate(path: &str, search: &[PathBuf]) -> Result<Vec<(String, Path
     let given = Path::new(path);
     let bases: Vec<PathBuf> =
         if given.is_absolute() || search.is_empty() { vec![PathBuf::new()] } else { search.to_vec() };
+    let mut folder = false;
     for base in &bases {
         let whole = base.join(given);
         if path.contains('*') {
@@ -59,7 +60,12 @@ pub(super) fn locate(path: &str, search: &[PathBuf]) -> Result<Vec<(String, Path
             }
         } else if whole.is_file() {
             return Ok(vec![(path.to_owned(), whole)]);
+        } else {
+            folder |= whole.is_dir();
         }
+    }
+    if folder {
+        return Err(DataError::Folder { path: path.to_owned() });
     }
     let searched = if bases == [PathBuf::new()] { Vec::new() } else { bases };
     Err(DataError::Missing { path: path.to_owned(), searched })

@@ -11,6 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use starling_core::fixed::{FixedError, parse_units};
 
+use super::decode::Decoder;
+
 /// One source of market data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -313,6 +315,18 @@ impl DataSpec {
         if self.date_from.is_some() && self.ts_format.is_some() {
             add("ts_format", "stands beside `date_from`, whose stamps are numbers; remove one".into());
         }
+        let named = [("path", self.path.as_ref()), ("bid", path_of(&self.bid)), ("ask", path_of(&self.ask))];
+        for (field, paths) in named.into_iter().filter_map(|(field, paths)| Some((field, paths?))) {
+            if paths.as_slice().is_empty() || paths.as_slice().iter().any(|path| path.trim().is_empty()) {
+                add(field, "is empty; name a file".into());
+            }
+        }
+        if self.limit == Some(0) {
+            add("limit", "is 0, so no row would be read; leave it out to read all".into());
+        }
+        if faults.is_empty() {
+            faults = Decoder::faults(self);
+        }
         faults
     }
 }
@@ -332,9 +346,13 @@ impl fmt::Display for SpecFault {
     }
 }
 
+fn path_of(side: &Option<SideSpec>) -> Option<&Paths> {
+    side.as_ref().map(|side| &side.path)
+}
+
 /// One path or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a path in quotes, or a list of paths in brackets")]
 pub enum Paths {
     /// A file or a glob.
     One(String),
@@ -516,7 +534,7 @@ impl Policy {
 
 /// A column, by the name in the header or by its place counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a column's name in quotes, or its place, counted from 0")]
 pub enum Column {
     /// The place.
     Place(usize),
@@ -535,7 +553,7 @@ impl fmt::Display for Column {
 
 /// A cell to compare with: text, number or truth, compared as text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be text in quotes, a whole number, true or false")]
 pub enum Cell {
     /// A whole number.
     Int(i64),

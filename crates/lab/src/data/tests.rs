@@ -255,7 +255,7 @@ fn members_of_archives() {
 
 #[test]
 fn empty_files_and_files_that_are_no_text() {
-    assert_snapshot!(bars("").fault(BARS), @"`bars.csv` holds no rows; remove it from `path`, or fetch it again");
+    assert_snapshot!(bars("").fault(BARS), @"`bars.csv` holds no rows; leave it out, or fetch it again");
     let folder = Folder::new("latin").with("bars.csv", b"timestamp,op\xE9n,high,low,close\n2024-01-01,1,1,1,1\n");
     assert_snapshot!(folder.fault(BARS), @"bars.csv:1: byte 0xE9 is not UTF-8 text; convert the file, or name its format if it is not text");
     let folder = Folder::new("latin2").with("bars.csv", [HEAD.as_bytes(), b"2024-01-01,1,1,1,\xA31,1\n"].concat());

@@ -40,7 +40,7 @@ pub fn write_feed<F: Feed + ?Sized>(feed: &mut F, path: &Path, dbn: &super::DbnO
         #[cfg(feature = "parquet")]
         ("arrow" | "feather" | "ipc", "arrow" | "feather" | "ipc") => super::write_arrow(feed, path),
         ("dbn", "dbn" | "zst") => super::write_dbn(feed, path, dbn),
-        ("csv" | "txt", "csv" | "txt" | "gz" | "zst") => write_csv(feed, path),
+        ("csv", "csv" | "gz" | "zst") => write_csv(feed, path),
         _ => {
             let problem =
                 "is no name to write to; end it in .parquet, .arrow, .dbn, .dbn.zst, .csv, .csv.gz or .csv.zst";

@@ -114,8 +114,8 @@ fn orders_of_dbn_become_deltas() {
     let Some(folder) = folder() else { return };
     let scratch = Scratch::new("orders");
     let store = Store::new(&scratch.0);
-    let done = import_orders(&folder.join("book/cme_globex_esh4_mbo_20231224.dbn.zst"), &store, Existing::Refuse);
-    let done = done.unwrap();
+    let orders = folder.join("book/cme_globex_esh4_mbo_20231224.dbn.zst");
+    let done = import_orders(&orders, &store, Existing::Refuse, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(store.instruments(&StoreKind::Deltas).unwrap(), ["ESH4"]);
     let mut scan = store.scan(&StoreKind::Deltas, "ESH4", UnixNanos::EPOCH..UnixNanos::MAX, &[]).unwrap();
     let (mut rows, mut adds, mut last) = (0, 0, 0);

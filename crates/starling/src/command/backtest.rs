@@ -1,12 +1,14 @@
 //! `starling backtest CONFIG`: a configuration over its data, to numbers, a journal and a report.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use starling_core::journal::MAGIC;
 use starling_lab::bench::order_cost_curve;
-use starling_lab::config::{Config, ConfigFaults};
+use starling_lab::config::{Config, ConfigFault, ConfigFaults};
 use starling_lab::run::{Run, RunError};
 use starling_lab::swarm::SwarmError;
 use starling_lab::tearsheet::RunRecord;
@@ -28,7 +30,7 @@ pub(crate) const COMMIT: &str = match option_env!("STARLING_COMMIT") {
 pub(crate) struct Backtest {
     /// The configuration (TOML; `starling config schema` prints its schema).
     config: PathBuf,
-    /// Folder for report and journal. Without it, and with --json, neither is written.
+    /// Folder for report and journal. Default: `out`; with --json neither is written, unless a folder is given.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to write the journal. Default: `journal` in the output folder.
@@ -79,14 +81,45 @@ pub(crate) fn config_failure(path: &Path, faults: &ConfigFaults) -> Failure {
 pub(crate) fn run_failure(path: &Path, error: &RunError) -> Failure {
     match error {
         RunError::Config(faults) => config_failure(path, faults),
-        RunError::Backtest(BacktestError::Interrupted { .. }) => Failure::run(error),
-        RunError::Backtest(BacktestError::Feed(cause)) if cause.is::<SwarmError>() => Failure::run(error),
-        RunError::Backtest(BacktestError::Feed(_)) | RunError::Data(_) => Failure::usage(error),
+        RunError::Backtest(BacktestError::Interrupted { .. }) | RunError::Swarm(SwarmError::Interrupted { .. }) => {
+            Failure::interrupted(error)
+        }
+        RunError::Backtest(BacktestError::Feed(cause)) => match cause.downcast_ref::<SwarmError>() {
+            Some(SwarmError::Interrupted { .. }) => Failure::interrupted(error),
+            Some(_) => Failure::run(error),
+            None => Failure::usage(error),
+        },
+        RunError::Data(_) => Failure::usage(error),
+        RunError::Table { table, field, cause } => {
+            let place = format!("data[{table}].{field}");
+            // A journal names no lines, and a configuration that was changed on the way has others.
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let line = Config::line(&text, &place).unwrap_or(0);
+            config_failure(path, &ConfigFaults(vec![ConfigFault { line, path: place, message: cause.to_string() }]))
+        }
         RunError::Engine(_) | RunError::Strategy(_) | RunError::Instruments(_) | RunError::Bars(_) => {
             Failure::usage(format!("{}: {error}", path.display()))
         }
         _ => Failure::run(error),
     }
+}
+
+/// Whether a journal may be written to `path`: over another one, but over nothing else, such as the configuration.
+fn may_become_journal(path: &Path) -> Result<(), Failure> {
+    let Ok(there) = fs::metadata(path) else { return Ok(()) };
+    let why = match (there.is_dir(), there.is_file()) {
+        (true, _) => "is a folder",
+        (_, false) => "is no file",
+        _ => {
+            let mut head = [0; MAGIC.len()];
+            let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+            if there.len() == 0 || (read.is_ok() && head == MAGIC) {
+                return Ok(());
+            }
+            "is no journal, and would be replaced by one"
+        }
+    };
+    Err(Failure::usage(format!("{}: {why}; give another file with --journal", path.display())))
 }
 
 /// A run from text to its outputs.
@@ -112,10 +145,14 @@ impl Job<'_> {
     pub(crate) fn run(self, quiet: bool) -> Result<(RunRecord, Option<PathBuf>), Failure> {
         let run = Run::new(self.text, self.search).map_err(|faults| config_failure(self.origin, &faults))?;
         swarm::check(self.origin, run.config())?;
+        run.find_data().map_err(|error| run_failure(self.origin, &error))?;
+        let journal = self.journal.or_else(|| self.out.as_ref().map(|out| out.join("journal")));
+        if let Some(path) = &journal {
+            may_become_journal(path)?;
+        }
         if let Some(out) = &self.out {
             output::folder(out)?;
         }
-        let journal = self.journal.or_else(|| self.out.as_ref().map(|out| out.join("journal")));
         let progress = match &self.service {
             // It has a table of its own.
             Some(service) => Progress::until(Arc::clone(&service.stop), true),

@@ -111,15 +111,25 @@ impl Resolve for Alone {
     }
 }
 
-/// Data that cannot be read is bad input; what a person broke off is a run that did not end.
+/// Data that cannot be read is bad input, but for what a person broke off.
 fn failure(error: &DataError) -> Failure {
     match error {
-        DataError::Interrupted { .. } => Failure::run(error),
+        DataError::Interrupted { .. } => Failure::interrupted(error),
         DataError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => {
             Failure::usage(format!("{error}; check the name, and the folder you are in"))
         }
         _ => Failure::usage(error),
     }
+}
+
+/// Whether a file is a recording. One that is named as such and is none is an error: nothing else is meant.
+fn is_recording(path: &Path) -> Result<bool, Failure> {
+    let is = data::frames::is_frames(path).map_err(|error| failure(&error))?;
+    let name = path.to_string_lossy();
+    if !is && (name.ends_with(".frames") || name.ends_with(".frames.part")) {
+        return Err(Failure::usage(format!("{name}: is no recording, as it does not begin like one; fetch it again")));
+    }
+    Ok(is)
 }
 
 /// From the first to the last stamp of some files, as dates where the time says nothing.
@@ -148,7 +158,7 @@ impl Inspect {
         if self.file.is_dir() {
             return store::inspect(&self.file, json);
         }
-        if data::frames::is_frames(&self.file).map_err(|error| failure(&error))? {
+        if is_recording(&self.file)? {
             return frames::inspect(&self.file, json);
         }
         let found = data::inspect(&self.file).map_err(|error| failure(&error))?;

@@ -1,6 +1,7 @@
 //! The demo: what `starling` does when nothing is asked of it.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -35,11 +36,18 @@ impl Demo {
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
         output::folder(&self.out)?;
         let config = self.out.join("demo.toml");
+        // It is there to be changed, and the work of whoever did is not ours to write over.
+        if fs::read(&config).is_ok_and(|there| there != CONFIG.as_bytes()) {
+            let shown = config.display();
+            return Err(Failure::usage(format!(
+                "{shown} was changed: run `starling backtest {shown}`, or give another folder with --out"
+            )));
+        }
         output::write_whole(&config, CONFIG.as_bytes())?;
         output::write_whole(&self.out.join(STOCKS_NAME), STOCKS)?;
         let search = vec![self.out.clone()];
         let job = Job {
-            origin: Path::new("demo.toml"),
+            origin: &config,
             text: CONFIG.to_owned(),
             search,
             out: Some(self.out.clone()),

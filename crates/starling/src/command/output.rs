@@ -11,16 +11,16 @@ use starling_lab::tearsheet::{AgentRecord, RunRecord, STATISTICS, SwarmRecord, U
 use crate::report::{self, BenchReport, Past};
 use crate::terminal::{Failure, say};
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. A folder that takes no file is bad usage.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let partial = path.with_extension("partial");
-    let written = fs::File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, path));
+    let told = |error| format!("{}: cannot be written: {error}", path.display());
+    let mut file = fs::File::create(&partial).map_err(|error| Failure::usage(told(error)))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&partial, path));
     written.map_err(|error| {
         // The first error is the one to report.
         let _ = fs::remove_file(&partial);
-        Failure::run(format!("{}: cannot be written: {error}", path.display()))
+        Failure::run(told(error))
     })
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub(crate) fn folder(path: &Path) -> Result<(), Failure> {
     fs::create_dir_all(path).map_err(|e| {
         let path = path.display();
-        Failure::usage(format!("{path}: the output folder cannot be created: {e}; give another with --out"))
+        Failure::usage(format!("{path}: the output folder cannot be created: {e}; name another"))
     })
 }
 
@@ -47,6 +47,7 @@ pub(crate) fn pages(record: &RunRecord, out: &Path) -> Result<PathBuf, Failure> 
 
 /// `bench.html`, and `bench.md` with its charts. Gives the path of the page.
 pub(crate) fn bench_pages(record: &BenchRecord, past: &Past, out: &Path) -> Result<PathBuf, Failure> {
+    report::check(record, past).map_err(Failure::usage)?;
     let page = out.join("bench.html");
     let report = BenchReport::of(record, past);
     written(&page, &report.html(), report.markdown("bench-charts"), "bench-charts")

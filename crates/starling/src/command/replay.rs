@@ -29,11 +29,17 @@ impl Replay {
     pub(crate) fn run(self, json: bool) -> Result<(), Failure> {
         let name = self.journal.display();
         let bytes = std::fs::read(&self.journal).map_err(|e| Failure::usage(format!("{name}: cannot be read: {e}")))?;
+        if bytes.is_empty() {
+            return Err(Failure::usage(format!("{name}: is empty, so no run is in it; do the run anew")));
+        }
         if self.check_only {
             let found = starling_core::journal::verify(&bytes).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
-            return put(
-                serde_json::json!({ "records": found.records, "digest": found.digest.to_string(), "intact": true }),
-            );
+            let (records, digest) = (found.records, found.digest.to_string());
+            if json {
+                return put(serde_json::json!({ "records": records, "digest": digest, "intact": true }));
+            }
+            say(format_args!("{name}: intact: {} records, digest {digest}", output::grouped(records)));
+            return Ok(());
         }
         let beside = self.journal.parent().map(|p| p.to_path_buf()).unwrap_or_default();
         let above = beside.join("..");

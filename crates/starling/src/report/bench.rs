@@ -12,6 +12,7 @@ mod series;
 mod suite;
 mod summary;
 
+use serde_json::Value;
 use starling_lab::bench::compare::{Comparison, ComparisonRecord, Verdict, recorded};
 use starling_lab::bench::history::{Course, courses};
 use starling_lab::bench::{BenchRecord, Benchmark, Case, Distribution, Id, Judged, Margin, Subject};
@@ -38,6 +39,45 @@ pub(crate) struct Past<'a> {
     pub(crate) older: usize,
     /// A run under a name, comparable or not.
     pub(crate) baseline: Option<(&'a str, &'a BenchRecord)>,
+}
+
+/// The largest figure that a measurement comes to, in whatever unit: beyond it no axis has room for the others.
+const FIGURE_MAX: f64 = 1e18;
+
+/// Whether a report can be made of these records. They are read from files, and a figure that no measurement gives is told
+/// with its benchmark.
+pub(crate) fn check(record: &BenchRecord, past: &Past) -> Result<(), String> {
+    let baseline = past.baseline.map(|(_, record)| record);
+    for record in [record].into_iter().chain(past.runs.iter().copied()).chain(baseline) {
+        for b in &record.benchmarks {
+            let told = serde_json::to_value(b).map_err(|error| error.to_string())?;
+            if let Some((field, figure)) = beyond(&told) {
+                return Err(format!(
+                    "the result of {}: benchmark `{}`: `{field}` is {figure:e}, which no measurement comes to; correct it, or \
+                     measure again",
+                    record.date,
+                    b.key()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first number beyond all measure within a value, and where it stands.
+fn beyond(value: &Value) -> Option<(String, f64)> {
+    let below = |name: String, value: &Value| {
+        let (path, figure) = beyond(value)?;
+        Some((if path.is_empty() { name } else { format!("{name}.{path}") }, figure))
+    };
+    match value {
+        Value::Number(number) => {
+            number.as_f64().filter(|figure| figure.abs() > FIGURE_MAX).map(|figure| (String::new(), figure))
+        }
+        Value::Array(list) => list.iter().enumerate().find_map(|(at, value)| below(at.to_string(), value)),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| below(name.clone(), value)),
+        _ => None,
+    }
 }
 
 /// A run beside another.

@@ -18,6 +18,8 @@ pub(crate) use scale::{MONTHS, Spread};
 pub(crate) use series::{Ink, Layer, Shape};
 pub(crate) use strips::{Strip, Strips};
 
+use std::collections::BTreeMap;
+
 use super::markup::{escape, put};
 use super::number::figure;
 use super::palette;
@@ -74,6 +76,67 @@ impl Size {
 
 /// The style of every chart, over the variables of the palette.
 pub(crate) const STYLE: &str = include_str!("chart.css");
+
+/// What of a style an element can say itself.
+const ATTRIBUTES: [&str; 13] = [
+    "color",
+    "fill",
+    "fill-opacity",
+    "font-family",
+    "font-size",
+    "font-weight",
+    "opacity",
+    "stroke",
+    "stroke-dasharray",
+    "stroke-linejoin",
+    "stroke-opacity",
+    "stroke-width",
+    "text-anchor",
+];
+
+/// A drawing with its style in the light theme as attributes beside the classes, for programs that know no variables of a
+/// style sheet, or no style sheet: they would draw all of it black. Where the sheet is understood it stands above them.
+pub(crate) fn self_styled(svg: &str) -> String {
+    const CLASS: &str = r#" class=""#;
+    let mut out = String::with_capacity(svg.len() * 3 / 2);
+    let mut rest = svg;
+    while let Some((before, after)) = rest.split_once(CLASS) {
+        let (classes, behind) = after.split_once('"').expect("an attribute is closed");
+        put!(out, r#"{before}{CLASS}{classes}""#);
+        for (name, value) in style_of(classes) {
+            put!(out, r#" {name}="{value}""#);
+        }
+        rest = behind;
+    }
+    out + rest
+}
+
+/// The attributes that the style sheet amounts to for these classes; what stands later in it counts.
+fn style_of(classes: &str) -> BTreeMap<&'static str, String> {
+    let has = |name: &str| classes.split(' ').any(|class| class == name);
+    let mut style = BTreeMap::new();
+    for rule in STYLE.split('}') {
+        let Some((selector, declarations)) = rule.trim().split_once('{') else { continue };
+        let applies = match selector.trim_start_matches("svg ").strip_prefix('.') {
+            // What all text has, it inherits.
+            None => has("chart"),
+            Some(names) => names.split('.').all(has),
+        };
+        for (name, value) in declarations.split(';').filter_map(|one| one.split_once(':')).filter(|_| applies) {
+            // The colour that `--c` carries to the elements below is what SVG calls the current one.
+            let name = if name == "--c" { "color" } else { name };
+            let Some(name) = ATTRIBUTES.into_iter().find(|known| *known == name) else { continue };
+            let value = match value.strip_prefix("var(--").and_then(|of| of.strip_suffix(')')) {
+                Some("c") => "currentColor".to_owned(),
+                Some(variable) => palette::light(variable).expect("a variable of the palette"),
+                None if value == "transparent" => "none".to_owned(),
+                None => value.replace('"', "'"),
+            };
+            style.insert(name, value);
+        }
+    }
+    style
+}
 
 /// Curves over one horizontal axis.
 #[derive(Debug, Clone, PartialEq)]

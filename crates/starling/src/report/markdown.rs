@@ -2,7 +2,7 @@
 //!
 //! Invariant: every chart it names is among the files it returns, and every table keeps its numbers as text.
 
-use super::chart::{MONTHS, Size, Spread, months_svg};
+use super::chart::{MONTHS, Size, Spread, months_svg, self_styled};
 use super::document::{Block, Document, Table};
 use super::html::shown;
 use super::markup::{markdown as escape, put};
@@ -116,7 +116,7 @@ impl Sheet<'_> {
         let slash = if self.folder.is_empty() { "" } else { "/" };
         // Angle brackets let a folder hold spaces.
         put!(self.out, "![{}](<{}{slash}{file}>)\n\n", escape(title), self.folder);
-        self.files.push((file, svg));
+        self.files.push((file, self_styled(&svg)));
     }
 
     fn table(&mut self, table: &Table) {

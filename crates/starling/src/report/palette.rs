@@ -129,6 +129,13 @@ pub(crate) fn variables() -> String {
     )
 }
 
+/// The colour of a variable in the light theme.
+pub(crate) fn light(variable: &str) -> Option<String> {
+    let all = LIGHT.variables();
+    let of = |one: &str| one.strip_prefix("--")?.strip_prefix(variable)?.strip_prefix(':').map(str::to_owned);
+    all.split(';').find_map(of)
+}
+
 /// The shade class of a return: `g1` to `g5`, `l1` to `l5`, empty for zero. `deepest` has the deepest shade.
 pub(crate) fn shade_class(value: f64, deepest: f64) -> String {
     if value == 0.0 || deepest <= 0.0 {

@@ -238,3 +238,52 @@ fn charts_hold_finite_coordinates_even_for_flat_and_ruined_runs() {
         assert!(!html(&run).contains("NaN H"));
     }
 }
+
+/// What a run opens with may be worth nothing that can be told, and then no day of it is.
+#[test]
+fn a_swarm_without_equity_is_told_in_words() {
+    let agent = serde_json::json!({ "id": "momentum", "role": "momentum", "strategy": "momentum", "votes": 3, "agreed": 2,
+        "dissented": 1, "abstained": 0, "vetoes": 0, "judged": 0, "hit_rate": null, "weight": 1.0, "alone": [] });
+    let swarm = serde_json::json!({ "topology": "mesh", "consensus": "weighted", "threshold": 0.55, "follower": "swarm",
+        "agents": [agent], "conferences": 1, "outcomes": {}, "overruled": 0, "latency_ns": [1, 2, 3], "messages": 4,
+        "bytes": 5 });
+    let run = RunRecord { swarm: Some(serde_json::from_value(swarm).unwrap()), equity: Vec::new(), ..nothing() };
+    let (text, files) = markdown(&run, "");
+    assert!(text.contains("## The swarm") && !files.iter().any(|(name, _)| name == "swarm.svg"), "{text}");
+    assert_eq!(text.matches("The record holds 0 equity points; a curve needs two.").count(), 4, "{text}");
+    assert!(html(&run).contains("The swarm"));
+}
+
+/// Programs that know no variables of a style sheet, or no style sheet, draw what elements say themselves: of every element
+/// that the sheet colours, the colours of the light theme.
+#[test]
+fn charts_say_their_colours_without_a_style_sheet() {
+    let (_, files) = markdown(&thirteen_years(), "");
+    assert!(files.len() > 5);
+    for (name, svg) in &files {
+        let (_, drawing) = svg.split_once("</style>").unwrap();
+        let mut inks = 0;
+        for element in drawing.split('<').filter(|element| element.contains(" class=\"")) {
+            let class = element.split_once(" class=\"").unwrap().1.split('"').next().unwrap();
+            let says = |attribute: &str| element.matches(&format!(" {attribute}=\"")).count();
+            let wanted = match class.split(' ').next_back().unwrap() {
+                "line" | "area" | "mark" | "grid" | "zero" | "axis" | "bound" | "reach" | "core" => {
+                    &["stroke", "fill"][..]
+                }
+                "band" | "bar" | "ground" | "hit" | "sample" | "tick" | "end" => &["fill"],
+                class if class.starts_with('c') && class.len() == 2 => &["color"],
+                _ => &[],
+            };
+            assert!(wanted.iter().all(|attribute| says(attribute) == 1), "{name}: {element}");
+            assert!(!element.contains("var("), "{name}: {element}");
+            inks += wanted.len();
+        }
+        assert!(inks > 5, "{name}");
+        assert!(
+            svg.starts_with("<svg xmlns") && svg.split_once("viewBox").unwrap().0.contains(" fill=\"#1a2129\""),
+            "{name}"
+        );
+    }
+    let page = html(&thirteen_years());
+    assert!(!page.contains(" fill=\"#"), "a page has one style sheet, which every browser knows");
+}

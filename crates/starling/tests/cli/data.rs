@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::scene::{BARS, BARS_HEADER, Scene};
+use crate::scene::{BARS, BARS_HEADER, Catalogue, Scene};
 
 const CAPTURE: &str = "wss://stream.example/ws <-> 1723161253.5\n\
     wss://stream.example/ws <- 1723161253.6: {\"method\":\"SUBSCRIBE\"}\n\
@@ -93,6 +93,19 @@ fn a_store_is_filled_once_and_written_out_in_every_format() {
     assert_eq!(scene.run(&["data", "inspect", "out"]).code, 2, "no such folder");
     let left: Vec<String> = scene.files().into_iter().filter(|f| f.ends_with(".part")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_told() {
+    let scene = Scene::of_bars(BARS_HEADER, &BARS);
+    assert_eq!(scene.run(&["data", "import", "bars.csv", "store", "--instrument", "AAA.SIM"]).code, 0);
+    let mut told = Catalogue::default();
+    told.case("a name that says no format", &scene, &["data", "export", "store", "out.txt"]);
+    told.case("the same of an import", &scene, &["data", "import", "bars.csv", "out.txt"]);
+    told.case("no store", &scene, &["data", "export", "stor", "x.csv"]);
+    told.case("a range without rows", &scene, &["data", "export", "store", "x.csv", "--from", "2024-02-01"]);
+    insta::assert_snapshot!("export", told.text());
+    assert!(!scene.path("out.txt").exists() && !scene.path("x.csv").exists());
 }
 
 /// Quotes of every second from midnight on, a hundred before and after a minute of silence in which the price jumps by a

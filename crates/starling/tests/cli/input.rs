@@ -40,7 +40,37 @@ fn a_faulty_bar_file_is_refused_with_its_line() {
     let scene = Scene::new();
     scene.write("run.toml", config_of_bars());
     case("the file is not there", scene);
+    let scene = Scene::new();
+    scene.write("run.toml", config_of_bars());
+    std::fs::create_dir(scene.path("bars.csv")).unwrap();
+    case("a folder is there", scene);
     insta::assert_snapshot!("bars", told.text());
+}
+
+#[test]
+fn nothing_is_made_for_a_run_whose_data_is_not_there() {
+    let scene = Scene::new();
+    scene.write("run.toml", config_of_bars());
+    let said = scene.run(&BACKTEST);
+    assert!(said.code == 2 && said.stderr.starts_with("error: run.toml:18: `data[0].path`: "), "{}", said.stderr);
+    assert!(!scene.path("out").exists());
+    // What a setting named stands on no line.
+    let said = scene.run(&["data", "check", "run.toml", "--set", "path=none.csv"]);
+    assert!(said.code == 2 && said.stderr.starts_with("error: `none.csv` is not there"), "{}", said.stderr);
+}
+
+/// Files that are not what their names say: what they should be, and a way out that there is.
+#[test]
+fn files_that_are_something_else_are_told_apart() {
+    let scene = Scene::new();
+    let mut told = Catalogue::default();
+    for name in ["x.parquet", "x.arrow", "x.frames", "x.csv"] {
+        scene.write(name, "abc");
+        told.case("three bytes", &scene, &["data", "inspect", name]);
+        told.case("the same, checked", &scene, &["data", "check", name]);
+    }
+    told.case("no recording", &scene, &["data", "import", "x.frames", "store"]);
+    insta::assert_snapshot!("others", told.text());
 }
 
 #[test]

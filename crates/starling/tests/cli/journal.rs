@@ -19,8 +19,13 @@ fn a_journal_is_replayed_to_the_byte() {
     let scene = ran();
     let said = scene.run(&["replay", "out/journal", "--json"]);
     assert_eq!((said.code, &said.json()["verified"]), (0, &true.into()), "{}", said.stderr);
-    let checked = scene.run(&["replay", "out/journal", "--check-only"]);
+    let checked = scene.run(&["replay", "out/journal", "--check-only", "--json"]);
     assert_eq!((checked.code, &checked.json()["records"]), (0, &said.json()["records"]));
+    let told = scene.run(&["replay", "out/journal", "--check-only"]);
+    assert_eq!((told.code, told.stdout.as_str()), (0, ""), "data is told where it is asked for");
+    let records = checked.json()["records"].to_string();
+    let digest = checked.json()["digest"].as_str().unwrap().to_owned();
+    assert_eq!(told.stderr, format!("out/journal: intact: {records} records, digest {digest}\n"));
 }
 
 #[test]

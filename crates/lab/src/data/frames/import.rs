@@ -181,7 +181,7 @@ pub fn import_captures(
                 file.write_all(&out).map_err(io)?;
                 out.clear();
                 if progress(encoder.frames(), ts).is_break() {
-                    return Err(DataError::Interrupted { rows: encoder.frames(), ts });
+                    return Err(DataError::Interrupted { rows: encoder.frames(), ts, days: 0 });
                 }
             }
         }

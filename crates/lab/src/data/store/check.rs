@@ -83,7 +83,7 @@ impl Store {
             if let Some(ts) = part.last
                 && progress(rows, ts).is_break()
             {
-                return Err(DataError::Interrupted { rows, ts });
+                return Err(DataError::Interrupted { rows, ts, days: 0 });
             }
         }
         part.report = if *kind == StoreKind::Deltas { changes.report() } else { events.report() };

@@ -71,14 +71,20 @@ pub fn import_to_store(
         events.iter().try_for_each(|event| writer.push(event))?;
         rows += events.len() as u64;
         if progress(rows, ts).is_break() {
-            return Err(DataError::Interrupted { rows, ts });
+            return Err(DataError::Interrupted { rows, ts, days: writer.written().len() });
         }
     }
     Ok(StoreImport { rows, written: writer.finish()?, sources: feed.sources() })
 }
 
-/// Writes the orders of a DBN file (`mbo`) to the store as deltas, each instrument under its symbol.
-pub fn import_orders(path: &Path, store: &Store, existing: Existing) -> Result<StoreImport, DataError> {
+/// Writes the orders of a DBN file (`mbo`) to the store as deltas, each instrument under its symbol. `progress` is told
+/// rows and stamps now and then, and may break it off: days that were finished stay.
+pub fn import_orders(
+    path: &Path,
+    store: &Store,
+    existing: Existing,
+    progress: &mut dyn FnMut(u64, UnixNanos) -> ControlFlow<()>,
+) -> Result<StoreImport, DataError> {
     let name = path.display().to_string();
     let mut reader = open_dbn(path)?;
     let symbols = Symbols::of(reader.metadata());
@@ -94,6 +100,10 @@ pub fn import_orders(path: &Path, store: &Store, existing: Existing) -> Result<S
             .or_insert_with_key(|symbol| StoreWriter::new(store, StoreKind::Deltas, symbol.clone(), existing));
         writer.push_delta(&delta)?;
         rows += 1;
+        if rows % BATCH_MAX as u64 == 0 && progress(rows, delta.ts_recv).is_break() {
+            let days = writers.values().map(|writer| writer.written().len()).sum();
+            return Err(DataError::Interrupted { rows, ts: delta.ts_recv, days });
+        }
     }
     if rows == 0 {
         return Err(DataError::Empty { source_name: name });

@@ -100,7 +100,8 @@ pub fn import_frames(
         }
         blocks += 1;
         if progress(done.frames, last).is_break() {
-            return Err(DataError::Interrupted { rows: sorter.rows, ts: last });
+            let days = sorter.writers.values().flatten().map(|(_, writer)| writer.written().len()).sum();
+            return Err(DataError::Interrupted { rows: sorter.rows, ts: last, days });
         }
     }
     if sorter.rows == 0 {

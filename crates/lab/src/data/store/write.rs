@@ -116,6 +116,12 @@ impl<'a> StoreWriter<'a> {
         Ok(())
     }
 
+    /// The days written so far.
+    #[must_use]
+    pub fn written(&self) -> &[Written] {
+        &self.written
+    }
+
     /// Writes what is left; the days written, in the order they were finished.
     pub fn finish(mut self) -> Result<Vec<Written>, DataError> {
         self.flush()?;

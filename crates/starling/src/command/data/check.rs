@@ -251,7 +251,7 @@ fn check(table: &Table, thresholds: Thresholds, progress: &Progress) -> Result<C
     let mut checker = Checker::new(settings(interval, thresholds));
     let lenient = table.spec.clone().with_policy(Policy::Accept);
     let mut feed =
-        data::open(&lenient, &table.search, &mut Alone { tick: table.tick }).map_err(|e| super::failure(&e))?;
+        data::open(&lenient, &table.search, &mut Alone { tick: table.tick }).map_err(|e| table.failure(&e))?;
     let mut events = Vec::with_capacity(BATCH_MAX);
     let mut seen = 0;
     let sources = loop {
@@ -260,7 +260,7 @@ fn check(table: &Table, thresholds: Thresholds, progress: &Progress) -> Result<C
         let Some(last) = events.last() else { break feed.sources() };
         seen += events.len() as u64;
         if progress.tell(seen, last.ts()).is_break() {
-            return Err(Failure::run(format!("interrupted after {seen} events, at {}", last.ts())));
+            return Err(Failure::interrupted(format!("interrupted after {seen} events, at {}", last.ts())));
         }
         for event in &events {
             // Every policy is to accept; what was found, the report tells.
@@ -307,7 +307,7 @@ impl Check {
         if path.is_dir() {
             return super::store::check(path, self.thresholds, json);
         }
-        if path.is_file() && data::frames::is_frames(path).map_err(|e| super::failure(&e))? {
+        if path.is_file() && super::is_recording(path)? {
             return super::frames::check(path, self.thresholds.silence, json);
         }
         let tables = self.source.all()?;
@@ -316,7 +316,7 @@ impl Check {
         for table in &tables {
             match check(table, self.thresholds, &progress) {
                 Ok(checked) => done.push(checked),
-                Err(failure) if failure.code == 1 => return Err(failure),
+                Err(failure) if failure.code == 130 => return Err(failure),
                 Err(failure) => failures.push(failure.message),
             }
         }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use starling_core::time::{DAY, HOUR, MINUTE, SECOND};
 use starling_core::{BarSeriesId, InstrumentId, UnixNanos};
-use starling_lab::data::frames::{is_frames, open_frames};
+use starling_lab::data::frames::open_frames;
 use starling_lab::data::store::{
     Existing, Normalising, PartCheck, ScanFeed, Store, StoreImport, StoreKind, import_frames, import_orders,
     import_to_store,
@@ -17,7 +17,7 @@ use starling_market::quality::{Fault, PLACES_MAX, Policy};
 use starling_market::wire::{FEEDS, Feed};
 
 use super::check::{Effect, Finding, Thresholds, fails, finding, settings, show_findings};
-use super::{Alone, Import, failure, moment, show_sources};
+use super::{Alone, Import, failure, is_recording, moment, show_sources};
 use crate::command::output;
 use crate::terminal::{Failure, Progress, put, say};
 
@@ -87,13 +87,15 @@ pub(super) fn import(import: &Import, json: bool) -> Result<(), Failure> {
         error => failure(error),
     };
     let source = import.source.path();
-    if source.is_file() && is_frames(source).map_err(|error| failure(&error))? {
+    if source.is_file() && is_recording(source)? {
         return import_recording(import, &store, existing, json, &told);
     }
     let orders =
         is_dbn(source) && open_dbn(source).is_ok_and(|f| f.metadata().and_then(|m| m.schema) == Some(Schema::Mbo));
     let done = if orders {
-        import_orders(source, &store, existing).map_err(|error| told(&error))?
+        let progress = Progress::start(json);
+        let mut tell = |rows, ts| progress.tell(rows, ts);
+        import_orders(source, &store, existing, &mut tell).map_err(|error| told(&error))?
     } else {
         let table = import.source.one()?;
         if table.spec.instrument == "SYMBOL.VENUE" {
@@ -193,8 +195,7 @@ pub(super) fn inspect(folder: &Path, json: bool) -> Result<(), Failure> {
         }
     }
     if found.is_empty() {
-        let folder = folder.display();
-        return Err(Failure::usage(format!("{folder}: is no store; `starling data import FILE {folder}` makes one")));
+        return Err(no_store(folder));
     }
     if json {
         let object = |(kind, instrument, days, first, last): &(String, String, usize, UnixNanos, UnixNanos)| {
@@ -259,8 +260,7 @@ pub(super) fn check(folder: &Path, thresholds: Thresholds, json: bool) -> Result
     }
     drop(progress);
     if done.is_empty() && failures.is_empty() {
-        let folder = folder.display();
-        return Err(Failure::usage(format!("{folder}: is no store; `starling data import FILE {folder}` makes one")));
+        return Err(no_store(folder));
     }
     if !json {
         for Checked { part, findings } in &done {
@@ -334,11 +334,32 @@ fn only(what: &str, named: Option<&str>, there: Vec<String>) -> Result<String, F
     }
 }
 
+/// A folder without any kind of data.
+fn no_store(folder: &Path) -> Failure {
+    let folder = folder.display();
+    Failure::usage(format!("{folder}: is no store; `starling data import FILE {folder}` makes one"))
+}
+
 impl Export {
+    /// Of a range that holds nothing.
+    fn no_rows(&self, store: &Store, kind: &StoreKind, instrument: &str) -> Failure {
+        let days = store.days(kind, instrument).unwrap_or_default();
+        let ends = [days.first(), days.last()].map(|day| day.map_or_else(|| "-".to_owned(), |day| moment(*day)));
+        let (folder, kind) = (self.store.display(), kind.folder());
+        let [first, last] = ends;
+        Failure::usage(format!(
+            "{folder}: has no {kind} of {instrument} in this range, but of the days {first} to {last}; change --from and \
+             --until"
+        ))
+    }
+
     pub(super) fn run(self, json: bool) -> Result<(), Failure> {
         let store = Store::new(&self.store);
         let fail = |error: DataError| failure(&error);
-        let kinds = store.kinds().map_err(fail)?.iter().map(StoreKind::folder).collect();
+        let kinds: Vec<String> = store.kinds().map_err(fail)?.iter().map(StoreKind::folder).collect();
+        if kinds.is_empty() {
+            return Err(no_store(&self.store));
+        }
         let kind = only("kind", self.kind.as_deref(), kinds)?;
         let kind = StoreKind::of_folder(&kind).expect("a kind of the store");
         if kind == StoreKind::Deltas {
@@ -354,7 +375,11 @@ impl Export {
         if let Some(folder) = self.to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             output::folder(folder)?;
         }
-        let rows = write_feed(&mut feed, &self.to, &self.dbn.of(&instrument, interval)).map_err(fail)?;
+        let rows = write_feed(&mut feed, &self.to, &self.dbn.of(&instrument, interval));
+        let rows = rows.map_err(|error| match error {
+            DataError::Empty { .. } => self.no_rows(&store, &kind, &instrument),
+            error => failure(&error),
+        })?;
         let to = self.to.display().to_string();
         if json {
             let kind = kind.folder();

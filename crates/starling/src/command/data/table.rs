@@ -15,7 +15,8 @@ use crate::terminal::Failure;
 /// The source of a data command.
 #[derive(Debug, Args)]
 pub(super) struct Source {
-    /// A data file, or a configuration (.toml) with [[data]] tables.
+    /// A data file, a recording (.frames), a configuration (.toml) with [[data]] tables, or, for `check`, the folder of a
+    /// store.
     source: PathBuf,
     /// Only this [[data]] table of the configuration, counted from 0.
     #[arg(long, value_name = "N")]
@@ -64,12 +65,17 @@ pub(super) struct Table {
     pub(super) tick: Price,
     /// What a person should look at, where the table was guessed.
     pub(super) notes: Vec<String>,
+    /// The line of a configuration that names its files, as `run.toml:23: `; empty of a file itself.
+    origin: String,
 }
 
 impl Table {
     /// An error in reading it; a faulty row may come of a wrong guess.
     pub(super) fn failure(&self, error: &DataError) -> Failure {
         let mut failure = super::failure(error);
+        if matches!(error, DataError::Missing { .. } | DataError::Folder { .. }) {
+            failure.message.insert_str(0, &self.origin);
+        }
         if matches!(error, DataError::Row { .. }) {
             failure.message.extend(self.notes.iter().map(|note| format!("\n note: {note}")));
         }
@@ -136,7 +142,8 @@ impl Source {
     }
 
     fn of_config(&self) -> Result<Vec<Table>, Failure> {
-        let config = Config::read(&read_config(&self.source, &[])?).map_err(|f| config_failure(&self.source, &f))?;
+        let text = read_config(&self.source, &[])?;
+        let config = Config::read(&text).map_err(|f| config_failure(&self.source, &f))?;
         let beside = self.source.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let search: Vec<PathBuf> = std::iter::once(beside).chain(self.data_dir.clone()).collect();
         let count = config.data.len();
@@ -148,7 +155,10 @@ impl Source {
         let changed = |(at, spec): (usize, &DataSpec)| {
             let spec = if self.fields().is_empty() { spec.clone() } else { self.changed(&text_of(spec))? };
             let instrument = config.instruments.iter().find(|i| i.id == spec.instrument);
+            let source = self.source.display();
+            let line = Config::line(&text, &format!("data[{at}].path")).filter(|_| self.fields().is_empty());
             Ok(Table {
+                origin: line.map_or_else(String::new, |line| format!("{source}:{line}: ")),
                 name: format!("data[{at}], {} {} of {}", spec.instrument, spec.kind.name(), paths_of(&spec)),
                 tick: instrument.map_or(Price::ZERO, |i| i.price_step()),
                 search: search.clone(),
@@ -195,7 +205,8 @@ impl Source {
         };
         let spec = self.changed(&text)?;
         let name = format!("{file}, {}", spec.kind.name());
-        Ok(Table { name, spec, search: Vec::new(), tick: Price::ZERO, notes: found.notes })
+        let (search, origin) = (Vec::new(), String::new());
+        Ok(Table { name, spec, search, tick: Price::ZERO, notes: found.notes, origin })
     }
 }
 

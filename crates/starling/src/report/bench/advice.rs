@@ -140,7 +140,7 @@ fn failing(matter: &Matter) -> Vec<Advice> {
 
 fn debug(matter: &Matter) -> Option<Advice> {
     let profile = &matter.record.profile;
-    (profile != "release").then(|| {
+    (!profile.starts_with("release")).then(|| {
         let text = "Measure a release build.".to_owned();
         let command = format!("cargo build --release && target/release/{}", whole(matter, &matter.record.tier));
         advice(HIGH, text, vec![format!("the build was `{profile}`")], command)

@@ -12,6 +12,8 @@ use super::{Beside, CHOICES, Matter, SHORT, TOLERANCE, listed, slug, unit, with_
 
 /// Rows of a chart of changes: the largest.
 const CHANGES: usize = 30;
+/// How many times as much a change may come to and still be drawn as one.
+const RATIO_MAX: f64 = 1e9;
 /// Drifts and jumps told in words; the table has all.
 const MOVING: usize = 8;
 
@@ -33,7 +35,9 @@ pub(super) fn blocks(matter: &Matter) -> Vec<Block> {
 
 /// Changes against one other run.
 fn beside_other(matter: &Matter, id: &str, beside: &Beside) -> Vec<Block> {
-    let mut all: Vec<&Comparison> = beside.found.comparisons.iter().collect();
+    // Against nothing at all there is no share.
+    let is_share = |c: &&Comparison| c.ratio_ci95.iter().chain([&c.ratio]).all(|ratio| ratio.abs() < RATIO_MAX);
+    let mut all: Vec<&Comparison> = beside.found.comparisons.iter().filter(is_share).collect();
     if all.is_empty() {
         return vec![Block::Text(format!("Nothing of {} was measured alike.", beside.name))];
     }

@@ -13,6 +13,8 @@ use super::{CHOICES, Figures, Matter, figures, slug, unit, with_unit};
 const DOTS: usize = 60;
 /// From which ratio of largest to smallest an axis is logarithmic.
 const WIDE: f64 = 20.0;
+/// And from which it is not any more: no two samples of one thing lie so far apart.
+const WIDEST: f64 = 1e30;
 /// Outliers named in a table.
 const NAMED: usize = 5;
 
@@ -111,10 +113,15 @@ fn strips(matter: &Matter, id: &str, group: &[&Benchmark]) -> Vec<Block> {
             rows.push(strip(matter, b, named, &figures));
         }
     }
-    let low = rows.iter().filter_map(|r| r.reach).map(|r| r.0).fold(f64::INFINITY, f64::min);
-    let high = rows.iter().filter_map(|r| r.reach).map(|r| r.1).fold(f64::NEG_INFINITY, f64::max);
-    let (spread, scale) =
-        if low > 0.0 && high / low >= WIDE { (Spread::Log, ", log scale") } else { (Spread::Linear, "") };
+    // A record that was made by hand may hold what is judged apart from its samples.
+    let drawn = || rows.iter().flat_map(|row| row.reach.into_iter().flat_map(<[f64; 2]>::from).chain([row.at]));
+    let low = drawn().fold(f64::INFINITY, f64::min);
+    let high = drawn().fold(f64::NEG_INFINITY, f64::max);
+    let (spread, scale) = if low > 0.0 && (WIDE..WIDEST).contains(&(high / low)) {
+        (Spread::Log, ", log scale")
+    } else {
+        (Spread::Linear, "")
+    };
     let title = format!("{}, {own}{scale}: samples, their middle half, the mark is what is judged", name(group[0]));
     let mut blocks =
         vec![Block::Strips(Strips { id: id.to_owned(), title, spread, measure: Measure::Amount, line: None, rows })];

@@ -101,7 +101,7 @@ pub(super) fn flags(matter: &Matter) -> Vec<String> {
     if !unsound.is_empty() {
         flags.push(format!("A check does not hold, so the figure means nothing: {}.", listed(&unsound, 6)));
     }
-    if record.profile != "release" {
+    if !record.profile.starts_with("release") {
         flags.push(format!("Built as `{}`: the figures say nothing about a release.", record.profile));
     }
     if let Some(([before, after], cores)) = busy(record) {
@@ -226,6 +226,9 @@ fn figures(matter: &Matter) -> Vec<Figure> {
     cards
 }
 
+/// How many times its limit a share is drawn at most, and the limit a share.
+const SHARE_MAX: f64 = 1e9;
+
 /// How much of what is allowed each benchmark uses, on one logarithmic axis.
 fn limits(matter: &Matter) -> Vec<Block> {
     let mut rows: Vec<(&Benchmark, f64)> = matter.judged().filter_map(|b| Some((b, b.margin()?.used?))).collect();
@@ -239,7 +242,9 @@ fn limits(matter: &Matter) -> Vec<Block> {
     }
     let row = |(b, used): &(&Benchmark, f64)| {
         let margin = b.margin().expect("the row has one");
-        let share = |value: f64| if b.more_is_better { margin.bound / value } else { value / margin.bound };
+        // Farther off than this a mark says no more, and its axis would have no end.
+        let drawn = |share: f64| share.clamp(1.0 / SHARE_MAX, SHARE_MAX);
+        let share = |value: f64| drawn(if b.more_is_better { margin.bound / value } else { value / margin.bound });
         let ends = (b.samples.min > 0.0).then(|| [share(b.samples.min), share(b.samples.max)]);
         let unit = unit(b);
         let asked = format!(
@@ -252,7 +257,7 @@ fn limits(matter: &Matter) -> Vec<Block> {
         Strip {
             name: matter.called(b),
             ink: if b.fails() { Ink::Loss } else { Ink::Series(matter.place(b.provider.as_deref())) },
-            at: *used,
+            at: drawn(*used),
             reach: ends.map(|[a, b]| (a.min(b), a.max(b))),
             core: None,
             dots: Vec::new(),
@@ -265,17 +270,18 @@ fn limits(matter: &Matter) -> Vec<Block> {
     let by = if providers.len() > 1 { format!(", colours: {}", listed(&providers, 6)) } else { String::new() };
     let mut blocks = vec![Block::Strips(Strips {
         id: "limits".into(),
-        title: format!(
-            "Share of the limit that is used, left of the line is inside; the mark is what is judged, the line all samples{by}"
-        ),
+        title: "Share of the limit that is used".into(),
         spread: Spread::Log,
         measure: Measure::Percent,
         line: Some((1.0, "limit".into())),
         rows: rows.iter().map(row).collect(),
     })];
+    let mut words =
+        format!("Left of the line is inside; the mark is what is judged, the bar through it all samples{by}.");
     if all > rows.len() {
-        blocks.push(Block::Text(format!("Shown are the {} of {all} nearest to their limit.", rows.len())));
+        words += &format!(" Shown are the {} of {all} nearest to their limit.", rows.len());
     }
+    blocks.push(Block::Text(words));
     blocks
 }
 

@@ -8,20 +8,29 @@ use super::super::chart::{Horizontal, Ink, Layer, Measure, Plot, Shape, Spread};
 use super::super::document::{Block, Cell, Fact, Table, numbers, words};
 use super::super::number::{self, amount, count, counted, duration, percent, signed};
 use super::super::palette::SERIES;
-use super::{TALL, curve};
+use super::{TALL, curve, too_short};
 
 /// All of it.
 pub(super) fn blocks(run: &RunRecord, swarm: &SwarmRecord) -> Vec<Block> {
     let mut blocks = vec![Block::Text(told(swarm)), Block::Facts(facts(swarm)), Block::Table(voices(swarm))];
     blocks.push(Block::Table(alone(run, swarm)));
     let voiced: Vec<&AgentRecord> = swarm.agents.iter().filter(|agent| agent.votes > 0).collect();
+    blocks.extend(chart(run, &voiced));
+    blocks
+}
+
+/// The curves of the council and of its agents; words where there are none.
+fn chart(run: &RunRecord, voiced: &[&AgentRecord]) -> Vec<Block> {
+    if let Some(words) = too_short(run.equity.len()) {
+        return vec![words];
+    }
     let lines = voiced.iter().take(SERIES - 1).enumerate().map(|(at, agent)| Layer {
         name: agent.id.clone(),
         ink: Ink::Series(at + 1),
         shape: Shape::Line(curve(run, &agent.alone)),
     });
     let council = Layer { name: "Council".into(), ink: Ink::Series(0), shape: Shape::Line(curve(run, &run.equity)) };
-    blocks.push(Block::Plot(Plot {
+    let mut blocks = vec![Block::Plot(Plot {
         id: "swarm".into(),
         title: format!("The council against its agents, each alone, {}", run.currency),
         horizontal: Horizontal::Time,
@@ -29,7 +38,7 @@ pub(super) fn blocks(run: &RunRecord, swarm: &SwarmRecord) -> Vec<Block> {
         spreads: &[Spread::Linear],
         height: TALL,
         layers: std::iter::once(council).chain(lines).collect(),
-    }));
+    })];
     if voiced.len() > SERIES - 1 {
         let (drawn, all) = (count(SERIES as u64 - 1), counted(voiced.len() as u64, "agent"));
         blocks.push(Block::Text(format!("The chart shows the first {drawn} of {all} with a vote.")));

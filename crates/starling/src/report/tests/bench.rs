@@ -432,3 +432,54 @@ fn an_independent_judge_agrees_with_costs_cases_and_checks() {
     wrong.benchmarks[15].costs[0].micro_dollars += 2;
     assert!(!check(&wrong).status.success(), "two millionths too many");
 }
+
+/// A file may hold figures that are none: a report is made of whatever can be drawn, and what no measurement comes to is
+/// refused with its benchmark.
+#[test]
+fn a_report_is_made_of_every_record_that_can_be_read() {
+    let before = swarm(3, 1.0);
+    for wrong in [0.0, -1.0] {
+        for of_samples in [false, true] {
+            let mut record = swarm(1, 1.0);
+            for b in &mut record.benchmarks {
+                b.measured = Some(wrong);
+                b.cases.iter_mut().for_each(|case| case.measured = Some(wrong));
+                if of_samples {
+                    b.samples = Distribution::of(&[wrong, 1.0, 2.0]).unwrap();
+                    b.series.iter_mut().flat_map(|series| &mut series.points).for_each(|point| point.y = wrong);
+                }
+            }
+            for (record, other) in [(&record, &before), (&before, &record)] {
+                let past = Past { runs: vec![other], older: 0, baseline: Some(("other", other)) };
+                assert_eq!(bench::check(record, &past), Ok(()));
+                let report = BenchReport::of(record, &past);
+                assert!(report.html().contains("Executive summary"));
+                for (name, svg) in report.markdown("charts").1 {
+                    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{wrong}: {name}: {svg}");
+                }
+            }
+        }
+    }
+    for wrong in [1e100, -1e300] {
+        let mut record = swarm(1, 1.0);
+        record.benchmarks[8].samples.max = wrong;
+        let told = bench::check(&record, &Past::default()).unwrap_err();
+        assert!(told.contains("benchmark `9 consensus latency"), "{told}");
+        assert!(told.contains(&format!("`max` is {wrong:e}, ")), "{told}");
+        let past = Past { baseline: Some(("autumn", &record)), ..Past::default() };
+        assert_eq!(bench::check(&before, &past), Err(told));
+    }
+}
+
+#[test]
+fn the_shares_of_limits_have_a_title_that_fits() {
+    let document = alone(&swarm(1, 1.0));
+    let strips = document.sections[0].blocks.iter().find_map(|block| match block {
+        Block::Strips(strips) => Some(strips),
+        _ => None,
+    });
+    let title = &strips.unwrap().title;
+    // A heading has 15 pixels, and its letters some 8 of them each.
+    assert!(title.chars().count() * 8 < 1_040, "{title}");
+    assert!(text(&swarm(1, 1.0), &Past::default()).contains("\n\nLeft of the line is inside; "));
+}
